@@ -1,0 +1,1 @@
+"""Huffman-coded storage for the integers of low-bit quantised neural networks."""

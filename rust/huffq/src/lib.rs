@@ -1,0 +1,1 @@
+//! Huffman coding of the integers of low-bit quantised neural networks.
