@@ -1,0 +1,91 @@
+//! The one error type; its variants carry the numbers that a caller needs.
+
+use std::io;
+
+/// What every fallible function of this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A code that its alphabet does not hold.
+    #[error("value {value} at index {index} does not fit {alphabet}")]
+    CodeOutOfRange {
+        /// The offending value.
+        value: i16,
+        /// Its flat index in the array.
+        index: usize,
+        /// The alphabet and its range, in words.
+        alphabet: crate::Alphabet,
+    },
+    /// A symbol that the code has no codeword for.
+    #[error("symbol {symbol} at index {index} has no codeword; count it before making the table")]
+    NoCodeword {
+        /// The symbol.
+        symbol: u8,
+        /// Its index in the sequence.
+        index: usize,
+    },
+    /// Code lengths that are not those of a complete prefix code.
+    #[error("code lengths have Kraft sum {sum}/32768; a complete prefix code has 32768/32768")]
+    NotComplete {
+        /// The Kraft sum in units of 2^-15.
+        sum: u64,
+    },
+    /// An argument outside its domain.
+    #[error("{name} is {value}; it must {expected}")]
+    InvalidArgument {
+        /// The argument.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// Input that ends before what it announces.
+    #[error("{what} needs {needed} bytes but only {available} are there: the data is truncated")]
+    Truncated {
+        /// The part being read.
+        what: &'static str,
+        /// Bytes that it needs.
+        needed: u64,
+        /// Bytes that were left.
+        available: u64,
+    },
+    /// Input that contradicts itself or its checksum.
+    #[error("{what} is corrupt: {why}")]
+    Corrupt {
+        /// The part being read.
+        what: String,
+        /// The contradiction.
+        why: String,
+    },
+    /// A format version that this reader does not know.
+    #[error("format version {found} is not supported; this huffq reads version {supported}")]
+    UnsupportedVersion {
+        /// The version in the data.
+        found: u16,
+        /// The version that this reader knows.
+        supported: u16,
+    },
+    /// The operating system's answer.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// A [`Error::Corrupt`] of `what`, because of `why`.
+    pub(crate) fn corrupt(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Corrupt { what: what.into(), why: why.into() }
+    }
+
+    /// A [`Error::InvalidArgument`].
+    pub(crate) fn argument(
+        name: &'static str,
+        value: impl ToString,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::InvalidArgument { name, value: value.to_string(), expected: expected.into() }
+    }
+}

@@ -1,0 +1,155 @@
+//! Counts to optimal length-limited code lengths.
+
+use crate::error::{Error, Result};
+
+/// The longest codeword that any code may have.
+pub const MAX_LENGTH: u8 = 15;
+/// The limit that blocks are coded under.
+pub const DEFAULT_MAX_LENGTH: u8 = 12;
+
+/// Optimal code lengths under a limit, by package-merge (Larmore and Hirschberg, 1990).
+///
+/// Returns one length per count; 0 where the count is 0. A lone used symbol gets length 1.
+/// Equal weights are taken in symbol order, single symbols before packages, so the result is a
+/// pure function of the counts.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if `max_length` is not within 1 to [`MAX_LENGTH`], or too small for
+/// the number of used symbols.
+pub fn package_merge(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
+    let mut leaves: Vec<(u64, usize)> =
+        counts.iter().enumerate().filter(|&(_, &c)| c > 0).map(|(s, &c)| (c, s)).collect();
+    if !(1..=MAX_LENGTH).contains(&max_length) || leaves.len() > 1 << max_length {
+        let expected = format!("lie between 1 and 15 and allow {} codewords", leaves.len());
+        return Err(Error::argument("max_length", max_length, expected));
+    }
+    let mut lengths = vec![0; counts.len()];
+    if let [(_, symbol)] = leaves[..] {
+        lengths[symbol] = 1;
+    }
+    if leaves.len() < 2 {
+        return Ok(lengths);
+    }
+    leaves.sort_unstable();
+    let levels = merge_levels(&leaves, max_length);
+    // An optimal code is the cheapest 2n - 2 items of the last level. An item that is a leaf adds
+    // one bit to its symbol; a package stands for the two items of the level before.
+    let mut taken = 2 * leaves.len() - 2;
+    for level in levels.iter().rev() {
+        let in_level = level[..taken].iter().filter(|&&is_leaf| is_leaf).count();
+        for &(_, symbol) in &leaves[..in_level] {
+            lengths[symbol] += 1;
+        }
+        taken = 2 * (taken - in_level);
+    }
+    Ok(lengths)
+}
+
+/// For each bit position, which items of the sorted list of leaves and packages are leaves.
+fn merge_levels(leaves: &[(u64, usize)], max_length: u8) -> Vec<Vec<bool>> {
+    let mut levels = Vec::with_capacity(usize::from(max_length));
+    let mut weights: Vec<u64> = Vec::new();
+    for _ in 0..max_length {
+        let mut packages = weights.chunks_exact(2).map(|pair| pair[0] + pair[1]).peekable();
+        let mut merged = Vec::with_capacity(2 * leaves.len());
+        let mut is_leaf = Vec::with_capacity(2 * leaves.len());
+        for &(weight, _) in leaves {
+            while let Some(package) = packages.next_if(|&p| p < weight) {
+                merged.push(package);
+                is_leaf.push(false);
+            }
+            merged.push(weight);
+            is_leaf.push(true);
+        }
+        for package in packages {
+            merged.push(package);
+            is_leaf.push(false);
+        }
+        weights = merged;
+        levels.push(is_leaf);
+    }
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cost(counts: &[u64], lengths: &[u8]) -> u64 {
+        counts.iter().zip(lengths).map(|(&c, &l)| c * u64::from(l)).sum()
+    }
+
+    /// The cheapest complete code by exhaustive search over non-increasing lengths.
+    fn cheapest(counts: &[u64], max_length: u8) -> u64 {
+        fn search(counts: &[u64], shortest: u8, max_length: u8, room: u64) -> Option<u64> {
+            let Some((&first, rest)) = counts.split_first() else {
+                return (room == 0).then_some(0);
+            };
+            (shortest..=max_length)
+                .filter(|&l| 1 << (max_length - l) <= room)
+                .filter_map(|l| {
+                    let left = room - (1 << (max_length - l));
+                    Some(first * u64::from(l) + search(rest, l, max_length, left)?)
+                })
+                .min()
+        }
+        let mut sorted = counts.to_vec();
+        sorted.sort_unstable_by(|a, b| b.cmp(a));
+        search(&sorted, 1, max_length, 1 << max_length).unwrap()
+    }
+
+    #[test]
+    fn degenerate_counts() {
+        assert_eq!(package_merge(&[], 12).unwrap(), []);
+        assert_eq!(package_merge(&[0, 0], 12).unwrap(), [0, 0]);
+        assert_eq!(package_merge(&[0, 7, 0], 12).unwrap(), [0, 1, 0]);
+        assert_eq!(package_merge(&[5, 1], 1).unwrap(), [1, 1]);
+        assert_eq!(package_merge(&[1; 256], 8).unwrap(), [8; 256]);
+    }
+
+    #[test]
+    fn limits_outside_the_domain_are_refused() {
+        for (symbols, limit) in [(2, 0), (2, 16), (3, 1), (256, 7)] {
+            let error = package_merge(&vec![1; symbols], limit).unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument { name: "max_length", .. }));
+        }
+    }
+
+    #[test]
+    fn the_limit_binds_on_fibonacci_counts() {
+        let mut counts = vec![1u64, 1];
+        while counts.len() < 20 {
+            counts.push(counts[counts.len() - 1] + counts[counts.len() - 2]);
+        }
+        let lengths = package_merge(&counts, 12).unwrap();
+        assert_eq!(lengths.iter().max(), Some(&12));
+    }
+
+    proptest! {
+        #[test]
+        fn as_cheap_as_exhaustive_search(
+            counts in prop::collection::vec(1u64..500, 2..7),
+            max_length in 3u8..7,
+        ) {
+            let lengths = package_merge(&counts, max_length).unwrap();
+            prop_assert_eq!(cost(&counts, &lengths), cheapest(&counts, max_length));
+        }
+
+        #[test]
+        fn complete_and_within_the_limit(
+            counts in prop::collection::vec(prop_oneof![Just(0u64), 1u64..10, 1u64..1 << 40], 0..=256),
+            max_length in 8u8..=15,
+        ) {
+            let lengths = package_merge(&counts, max_length).unwrap();
+            prop_assert!(lengths.iter().all(|&l| l <= max_length));
+            prop_assert!(lengths.iter().zip(&counts).all(|(&l, &c)| (l > 0) == (c > 0)));
+            let kraft: u64 = lengths.iter().filter(|&&l| l > 0).map(|&l| 1 << (15 - l)).sum();
+            match counts.iter().filter(|&&c| c > 0).count() {
+                0 => prop_assert_eq!(kraft, 0),
+                1 => prop_assert_eq!(kraft, 1 << 14),
+                _ => prop_assert_eq!(kraft, 1 << 15),
+            }
+        }
+    }
+}

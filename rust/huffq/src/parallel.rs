@@ -1,0 +1,78 @@
+//! Bulk work on every core.
+//!
+//! Threads live for one call only: there is no pool that a fork could leave behind without its
+//! threads.
+
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::thread;
+
+use crate::error::Result;
+
+/// Cores that this process may use.
+pub fn available_threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Applies `work` to every item on up to `threads` threads; the results keep the items' order.
+///
+/// After the first error no new item is begun; of several errors the one of the first item counts.
+pub fn map<T, R, F>(threads: usize, items: Vec<T>, work: F) -> Result<Vec<R>>
+where
+    T: Send,
+    R: Send,
+    F: Fn(T) -> Result<R> + Sync,
+{
+    let threads = threads.min(items.len());
+    if threads <= 1 {
+        return items.into_iter().map(work).collect();
+    }
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let lock = || queue.lock().expect("a worker does not panic while it holds the queue");
+    let next = || lock().next();
+    let run = || {
+        let mut done = Vec::new();
+        while let Some((index, item)) = next() {
+            let result = work(item);
+            if result.is_err() {
+                lock().by_ref().for_each(drop);
+            }
+            done.push((index, result));
+        }
+        done
+    };
+    let mut results = thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let mut results = run();
+        for worker in workers {
+            results.extend(worker.join().expect("a worker does not panic"));
+        }
+        results
+    });
+    results.sort_unstable_by_key(|&(index, _)| index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn order_is_kept_for_any_number_of_threads() {
+        for threads in [0, 1, 2, 3, 64] {
+            let squares = map(threads, (0..1000u64).collect(), |i| Ok(i * i)).unwrap();
+            assert!(squares.iter().enumerate().all(|(i, &s)| s == (i * i) as u64));
+        }
+    }
+
+    #[test]
+    fn an_error_ends_the_work() {
+        for threads in [1, 4] {
+            let work =
+                |i: u64| if i == 5 { Err(Error::corrupt("item", i.to_string())) } else { Ok(i) };
+            let error = map(threads, (0..10).collect(), work).unwrap_err();
+            assert_eq!(error.to_string(), "item is corrupt: 5");
+        }
+    }
+}
