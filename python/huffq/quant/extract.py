@@ -1,0 +1,119 @@
+"""From the real values of a quantised layer to the integers that they stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from huffq.codes import Codes
+from huffq.errors import ExtractionError
+from huffq.quant.quantizer import quantize_activation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from huffq.quant.layers import QuantizedLayer
+
+TOLERANCE = 1e-3
+"""Farthest that ``value / delta`` may lie from an integer."""
+
+
+def integer_codes(values: Tensor, delta: Tensor, *, name: str) -> Tensor:
+    """Divide quantised values by their step and round off the float error, and nothing but that.
+
+    Args:
+        values: Quantised real values, any shape but an empty one.
+        delta: The step between two of them, 0-d; may be negative.
+        name: The layer's name, for messages.
+
+    Returns:
+        Whole numbers in the dtype and shape of `values`.
+
+    Raises:
+        ExtractionError: Some ``value / delta`` is farther than 1e-3 from an integer, or not finite.
+    """
+    ratio = values / delta
+    codes = ratio.round()
+    worst = (ratio - codes).abs().max().item()
+    if not worst <= TOLERANCE:
+        raise ExtractionError(
+            f"layer {name!r}: with delta {delta.item():.6g} the values are not integer codes: the "
+            f"worst deviation is {worst:.3g}, {TOLERANCE:g} is allowed; check that the layer "
+            f"computes in float32 and that delta belongs to its bit width"
+        )
+    return codes
+
+
+@torch.no_grad()
+def activation_codes(
+    layer: QuantizedLayer, x: Tensor, *, name: str, signed: bool | None = None
+) -> Codes:
+    """Return the integers that `layer` computes with when its input is `x`.
+
+    Args:
+        layer: A quantised layer.
+        x: Real input of the layer, any shape but an empty one, on the layer's device.
+        name: The layer's name, for messages.
+        signed: False gives uint8 codes of the layer's bit width; True gives int8 codes declared 8
+            bits wide, so that all inputs of a layer agree; None looks at the codes: if none is
+            negative as False, otherwise int8 of the smallest width, at least the layer's, that
+            holds them.
+
+    Returns:
+        Codes of the shape of `x`. The scale is the layer's ``x_delta``, negative if its
+        ``act_alpha`` is.
+
+    Raises:
+        ExtractionError: `x` holds NaN or infinity, or the codes are not integers or do not fit.
+    """
+    _require_finite(x, name, "input")
+    quantized = quantize_activation(x, layer.act_alpha, layer.bits)
+    codes = integer_codes(quantized, layer.x_delta, name=name)
+    low, high = (int(bound) for bound in codes.aminmax())
+    if signed is None:
+        signed = low < 0
+        bits = max(layer.bits, _signed_width(low), _signed_width(high)) if signed else layer.bits
+    else:
+        bits = 8 if signed else layer.bits
+    least, most = (-128, 127) if signed else (0, 2**bits - 1)
+    if low < least or high > most:
+        raise ExtractionError(
+            f"layer {name!r}: its codes span {low} to {high}, outside the {least} to {most} of "
+            + ("signed 8-bit codes" if signed else f"unsigned {bits}-bit codes; declare it signed")
+        )
+    return _to_codes(codes, layer.x_delta, bits, signed)
+
+
+@torch.no_grad()
+def weight_codes(layer: QuantizedLayer, *, name: str) -> Codes:
+    """Return the weights of `layer` as signed integers of the layer's bit width.
+
+    They come from ``weight``, so they are right even if no forward pass has refreshed ``weight_q``.
+
+    Returns:
+        Int8 codes of the weight's shape, at most ``2**(bits - 1) - 1`` in magnitude. The scale is
+        the layer's ``w_delta``.
+
+    Raises:
+        ExtractionError: The weights hold NaN or infinity, or the codes are not integers.
+    """
+    _require_finite(layer.weight, name, "weight")
+    codes = integer_codes(layer.weight_quant(layer.weight), layer.w_delta, name=name)
+    return _to_codes(codes, layer.w_delta, layer.bits, signed=True)
+
+
+def _require_finite(values: Tensor, name: str, what: str) -> None:
+    if not values.isfinite().all():
+        raise ExtractionError(f"layer {name!r}: its {what} holds NaN or infinity")
+
+
+def _signed_width(code: int) -> int:
+    """Bits that `code` needs in two's complement."""
+    return (code if code >= 0 else ~code).bit_length() + 1
+
+
+def _to_codes(codes: Tensor, delta: Tensor, bits: int, signed: bool) -> Codes:
+    values = codes.to(torch.int8 if signed else torch.uint8).cpu().numpy()
+    return Codes(values, bits, np.asarray(delta.item(), np.float32))
