@@ -58,16 +58,9 @@ def test_accumulated_psums_are_the_convolution(channels, plane, kernel, padding,
     padded = tiles.pad_plane(codes, padding)
     activation = tiles.activation_tiles(padded, array_size)
     cut = tiles.weight_tiles(weights, array_size)
-    shape = padded.shape[1:]
-    output = [
-        sum(
-            tiles.accumulate(tiles.psums(tile, cut[i, o]), shape, kernel)
-            for i, tile in enumerate(activation)
-        )
-        for o in range(cut.shape[1])
-    ]
+    output = tiles.convolve(activation, cut, padded.shape[1:], kernel)
     expected = direct_convolution(padded, weights)
-    result = np.concatenate(output, axis=1)[:, : channels[1]]
+    result = np.concatenate(list(output), axis=1)[:, : channels[1]]
     np.testing.assert_array_equal(result, expected.reshape(channels[1], -1).T)
 
 
@@ -95,6 +88,12 @@ def test_psums_of_unsigned_64_bit_operands_stay_exact():
         (
             lambda: tiles.accumulate(np.zeros((9, 4, 8), np.int64), (2, 2), (3, 3)),
             "does not fit on a 2x2 plane",
+        ),
+        (
+            lambda: tiles.convolve(
+                np.zeros((1, 8, 9), np.uint8), np.zeros((2, 1, 9, 8, 8), np.int8), (3, 3), (3, 3)
+            ),
+            "the activations have 1 input tiles and the weights 2",
         ),
     ],
 )

@@ -165,3 +165,42 @@ def accumulate(
         row, column = divmod(k, kernel_width)
         output += planes[k, row : row + out_height, column : column + out_width]
     return output.reshape(-1, columns)
+
+
+def convolve(
+    activation: Integers,
+    weights: Integers,
+    plane_shape: tuple[int, int],
+    kernel_shape: tuple[int, int],
+) -> npt.NDArray[np.int64]:
+    """Convolve tile by tile, with stride 1, and add up over the input tiles.
+
+    Args:
+        activation: All tiles ``[input tile, ic, nij]``, from `activation_tiles`.
+        weights: All weights ``[input tile, output tile, kij, oc, ic]``, from `weight_tiles`.
+        plane_shape: Height and width of the padded input plane.
+        kernel_shape: Height and width of the kernel.
+
+    Returns:
+        ``[output tile, o_nij, oc]``, before any ReLU.
+
+    Raises:
+        TypeError: An operand does not hold integers.
+        TileError: The shapes do not belong together, or the kernel exceeds the plane.
+    """
+    _require(activation, "input tile, ic, nij")
+    _require(weights, "input tile, output tile, kij, oc, ic")
+    if len(activation) != len(weights):
+        raise TileError(
+            f"the activations have {len(activation)} input tiles and the weights {len(weights)}; "
+            "they must agree"
+        )
+    return np.stack(
+        [
+            sum(
+                accumulate(psums(tile, matrices), plane_shape, kernel_shape)
+                for tile, matrices in zip(activation, weights[:, o], strict=True)
+            )
+            for o in range(weights.shape[1])
+        ]
+    )
