@@ -56,10 +56,9 @@ def activation_codes(
         layer: A quantised layer.
         x: Real input of the layer, any shape but an empty one, on the layer's device.
         name: The layer's name, for messages.
-        signed: False gives uint8 codes of the layer's bit width; True gives int8 codes declared 8
-            bits wide, so that all inputs of a layer agree; None looks at the codes: if none is
-            negative as False, otherwise int8 of the smallest width, at least the layer's, that
-            holds them.
+        signed: False gives uint8 codes of the layer's bit width; True gives int8 codes of the
+            smallest width, at least the layer's, that holds them; None decides by whether any code
+            is negative.
 
     Returns:
         Codes of the shape of `x`. The scale is the layer's ``x_delta``, negative if its
@@ -74,14 +73,16 @@ def activation_codes(
     low, high = (int(bound) for bound in codes.aminmax())
     if signed is None:
         signed = low < 0
-        bits = max(layer.bits, _signed_width(low), _signed_width(high)) if signed else layer.bits
-    else:
-        bits = 8 if signed else layer.bits
-    least, most = (-128, 127) if signed else (0, 2**bits - 1)
-    if low < least or high > most:
+    bits = max(layer.bits, _signed_width(low), _signed_width(high)) if signed else layer.bits
+    if bits > 8:
         raise ExtractionError(
-            f"layer {name!r}: its codes span {low} to {high}, outside the {least} to {most} of "
-            + ("signed 8-bit codes" if signed else f"unsigned {bits}-bit codes; declare it signed")
+            f"layer {name!r}: its codes span {low} to {high}, which is outside the 8-bit range "
+            f"-128 to 127; use fewer bits or rescale its input"
+        )
+    if low < 0 and not signed:
+        raise ExtractionError(
+            f"layer {name!r}: its codes go down to {low}, but it is taken as unsigned; list it in "
+            f"`signed`"
         )
     return _to_codes(codes, layer.x_delta, bits, signed)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class _Quantize(torch.autograd.Function):
-    """Clip ``x / alpha`` to ``[low, 1]``, round to multiples of ``1 / levels``, undo the division."""
+    """Clip ``x / alpha`` to ``[low, 1]``, round to multiples of ``1 / levels``, scale back."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, alpha: Tensor, levels: int, low: float | None) -> Tensor:
