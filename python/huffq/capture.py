@@ -1,0 +1,157 @@
+"""What enters the quantised layers of a network while it runs: real values, or integer codes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from huffq.errors import DataError, LayerError
+from huffq.quant import activation_codes, find_layer, quantized_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from huffq.codes import Codes
+    from huffq.quant import QuantizedLayer
+
+T = TypeVar("T")
+
+Batch = Tensor | tuple[Tensor, ...] | list[Tensor]
+"""Images ``[N, ...]``, alone or first in a tuple or list (as with labels)."""
+
+
+def activations(
+    model: nn.Module,
+    loader: Iterable[Batch],
+    layers: Sequence[str] | None = None,
+    device: torch.device | str | None = None,
+    *,
+    signed: Sequence[str] = (),
+) -> Iterator[dict[str, Codes]]:
+    """Yield, batch by batch, the integer codes at the inputs of quantised layers.
+
+    Bit width and signedness of a layer are the same in every batch. A layer whose inputs in the
+    first batch have no negative code gives uint8 of its own bit width; any other gives int8 of 8
+    bits, since an entropy code pays nothing for symbols that do not occur.
+
+    The model runs in eval mode and without gradients, and is as before between batches.
+
+    Args:
+        model: The network.
+        loader: Batches of images, as they are or first in tuples (as with labels).
+        layers: Names of the layers to capture; None captures every quantised layer.
+        device: Where to run; the model is moved there. None runs where the model is.
+        signed: Layers to give as int8 whatever the first batch holds.
+
+    Returns:
+        An iterator of dicts from layer name to codes ``[N, ...]``, in the order of `layers`.
+
+    Raises:
+        LayerError: A layer is unknown, not quantised, or does not run exactly once per batch.
+        DataError: `loader` gives no images, or something other than images. Raised on iteration.
+        ExtractionError: Values are not integer codes, are not finite or do not fit; or a layer
+            without negative codes in the first batch has some later. Raised on iteration.
+    """
+    names = list(quantized_layers(model)) if layers is None else list(layers)
+    targets = {name: find_layer(model, name) for name in names}
+    if not targets:
+        raise LayerError("there is no quantised layer to capture")
+    for name in signed:
+        find_layer(model, name)
+    if device is not None:
+        model.to(device)
+    return _stream(model, loader, targets, dict.fromkeys(signed, True))
+
+
+def layer_inputs(model: nn.Module, batch: Batch, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Return the real inputs of quantised layers for one batch.
+
+    Args:
+        model: The network; runs where it is, in eval mode, and is left as it was.
+        batch: Images, as they are or first in a tuple.
+        layers: Names of the layers.
+
+    Returns:
+        Float tensors ``[N, ...]`` by layer name, copies on the model's device.
+
+    Raises:
+        LayerError: A layer is unknown, not quantised, or does not run exactly once.
+        DataError: `batch` holds no images.
+    """
+    targets = {name: find_layer(model, name) for name in layers}
+    # A later layer may overwrite the tensor in place.
+    return _visit_inputs(model, batch, targets, lambda _, x: x.clone())
+
+
+def _stream(
+    model: nn.Module,
+    loader: Iterable[Batch],
+    targets: dict[str, QuantizedLayer],
+    is_signed: dict[str, bool],
+) -> Iterator[dict[str, Codes]]:
+    def extract(name: str, x: Tensor) -> Codes:
+        codes = activation_codes(targets[name], x, name=name, signed=is_signed.get(name))
+        is_signed.setdefault(name, codes.signed)
+        return replace(codes, bits=8) if codes.signed else codes
+
+    empty = True
+    for batch in loader:
+        yield _visit_inputs(model, batch, targets, extract)
+        empty = False
+    if empty:
+        raise DataError("the loader gives no batch; there is nothing to capture")
+
+
+def _visit_inputs(
+    model: nn.Module,
+    batch: Batch,
+    targets: dict[str, QuantizedLayer],
+    visit: Callable[[str, Tensor], T],
+) -> dict[str, T]:
+    """Run `model` once and return what `visit` makes of the input of each target."""
+    images = _images(batch).to(next(model.parameters()).device)
+    results: dict[str, T] = {}
+
+    def hook(name: str, _: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if name in results:
+            raise LayerError(f"layer {name!r} runs more than once in a forward pass")
+        results[name] = visit(name, args[0])
+
+    with evaluation(model), ExitStack() as hooks:
+        for name, layer in targets.items():
+            hooks.enter_context(layer.register_forward_pre_hook(partial(hook, name)))
+        model(images)
+    for name in targets:
+        if name not in results:
+            raise LayerError(f"layer {name!r} does not run in a forward pass")
+    return {name: results[name] for name in targets}
+
+
+def _images(batch: Batch) -> Tensor:
+    images = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    if not isinstance(images, Tensor):
+        raise DataError(
+            f"a batch is a {type(images).__name__}; it must be a tensor of images, or a tuple that "
+            f"starts with one"
+        )
+    if len(images) == 0:
+        raise DataError("a batch holds no images; drop empty batches from the loader")
+    return images
+
+
+@contextmanager
+def evaluation(model: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients; afterwards every module has the mode that it had."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
