@@ -1,1 +1,61 @@
-"""Huffman-coded storage for the integers of low-bit quantised neural networks."""
+"""Huffman-coded storage for the integers of low-bit quantised neural networks.
+
+The codec and the store need numpy alone. The modules `quant`, `models`, `data`, `train`,
+`checkpoint`, `capture` and `check` need torch (``pip install 'huffq[train]'``) and are imported
+when they are first used.
+"""
+
+import importlib
+from types import ModuleType
+
+from huffq._huffq import CodeTable, __version__
+from huffq.codec import decode, encode
+from huffq.codes import Codes
+from huffq.errors import (
+    CheckpointError,
+    CorruptFileError,
+    DataError,
+    ExtractionError,
+    HuffqError,
+    LayerError,
+    TileError,
+    TruncatedFileError,
+    UnsupportedVersionError,
+)
+from huffq.store import Dataset, Field, open  # noqa: A004
+from huffq.writer import EncodeReport, FieldReport, encode_dataset
+
+__all__ = [
+    "CheckpointError",
+    "CodeTable",
+    "Codes",
+    "CorruptFileError",
+    "DataError",
+    "Dataset",
+    "EncodeReport",
+    "ExtractionError",
+    "Field",
+    "FieldReport",
+    "HuffqError",
+    "LayerError",
+    "TileError",
+    "TruncatedFileError",
+    "UnsupportedVersionError",
+    "__version__",
+    "decode",
+    "encode",
+    "encode_dataset",
+    "open",
+]
+
+_LAZY = {"capture", "check", "checkpoint", "data", "models", "quant", "testbench", "tiles", "train"}
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LAZY:
+        return importlib.import_module(f"huffq.{name}")
+    raise AttributeError(f"module 'huffq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | _LAZY)

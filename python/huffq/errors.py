@@ -37,5 +37,9 @@ class DataError(HuffqError, ValueError):
     """A dataset that is missing, empty or of the wrong form."""
 
 
+class TrainingError(HuffqError, ArithmeticError):
+    """Training that cannot go on, because the loss is no longer finite."""
+
+
 class TileError(HuffqError, ValueError):
     """A tile, or a line of a tile's text file, that breaks the text format."""

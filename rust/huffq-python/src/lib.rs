@@ -1,6 +1,26 @@
-//! Python binding of the `huffq` codec: checks, borrows, detaches the GIL, maps errors.
+//! Python binding of the `huffq` codec: checks, borrows, detaches from the interpreter, maps
+//! errors. Loops belong to the codec, argument handling to the Python package.
 
 use pyo3::prelude::*;
 
+mod array;
+mod error;
+mod store;
+mod table;
+
 #[pymodule]
-mod _huffq {}
+mod _huffq {
+    #[pymodule_export]
+    use super::array::{decode_into, describe, encode, infer_bits};
+    #[pymodule_export]
+    use super::store::{StoreReader, StoreWriter};
+    #[pymodule_export]
+    use super::table::CodeTable;
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -16,10 +16,11 @@
 
 use crc32c::crc32c;
 
+use crate::Alphabet;
 use crate::block::{self, BLOCK_SYMBOLS, MIN_BLOCK_LEN};
 use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
-use crate::{Alphabet, parallel};
+use crate::parallel::{self, Threads};
 
 /// Most axes that an array may have; numpy 1 has the same bound.
 pub const MAX_AXES: usize = 32;
@@ -40,7 +41,7 @@ pub fn encode(
     codes: &[u8],
     shape: &[usize],
     alphabet: Alphabet,
-    threads: usize,
+    threads: Threads,
 ) -> Result<Vec<u8>> {
     if shape.len() > MAX_AXES {
         return Err(Error::argument("number of axes", shape.len(), "be at most 32"));
@@ -137,7 +138,7 @@ impl<'a> Blob<'a> {
     /// # Errors
     /// [`Error::InvalidArgument`] if `out` has another number of elements; [`Error::Corrupt`] or
     /// [`Error::Truncated`] name the first block that is damaged.
-    pub fn decode(&self, out: &mut [u8], threads: usize) -> Result<()> {
+    pub fn decode(&self, out: &mut [u8], threads: Threads) -> Result<()> {
         if out.len() != self.len {
             let expected = format!("be {}, as the array has", self.len);
             return Err(Error::argument("number of elements of out", out.len(), expected));
@@ -192,13 +193,17 @@ fn read_block_sizes(cursor: &mut Cursor, blocks: usize) -> Result<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZero;
+
     use super::*;
+
+    const ONE: Threads = NonZero::new(1);
 
     fn sample(n: usize) -> Vec<u8> {
         (0..n).map(|i| (i * i / 7 % 11 * (i % 3) / 2) as u8).collect()
     }
 
-    fn decoded(blob: &[u8], threads: usize) -> Result<Vec<u8>> {
+    fn decoded(blob: &[u8], threads: Threads) -> Result<Vec<u8>> {
         let blob = Blob::parse(blob)?;
         let mut out = vec![0; blob.len];
         blob.decode(&mut out, threads)?;
@@ -212,37 +217,37 @@ mod tests {
             [0, 1, 2, BLOCK_SYMBOLS - 1, BLOCK_SYMBOLS, BLOCK_SYMBOLS + 1, 5 * BLOCK_SYMBOLS + 9]
         {
             let codes = sample(n);
-            let blob = encode(&codes, &[1, n, 1], alphabet, 1).unwrap();
-            assert_eq!(blob, encode(&codes, &[1, n, 1], alphabet, 3).unwrap());
+            let blob = encode(&codes, &[1, n, 1], alphabet, ONE).unwrap();
+            assert_eq!(blob, encode(&codes, &[1, n, 1], alphabet, NonZero::new(3)).unwrap());
             assert_eq!(Blob::parse(&blob).unwrap().shape(), [1, n, 1]);
-            assert_eq!(decoded(&blob, 1).unwrap(), codes);
-            assert_eq!(decoded(&blob, 4).unwrap(), codes);
+            assert_eq!(decoded(&blob, ONE).unwrap(), codes);
+            assert_eq!(decoded(&blob, NonZero::new(4)).unwrap(), codes);
         }
     }
 
     #[test]
     fn wrong_arguments_are_refused() {
         let alphabet = Alphabet::new(4, false).unwrap();
-        assert!(encode(&[1, 2], &[3], alphabet, 1).is_err());
-        assert!(encode(&[1], &[1; 33], alphabet, 1).is_err());
-        let blob = encode(&[1, 2], &[2], alphabet, 1).unwrap();
-        assert!(Blob::parse(&blob).unwrap().decode(&mut [0; 3], 1).is_err());
+        assert!(encode(&[1, 2], &[3], alphabet, ONE).is_err());
+        assert!(encode(&[1], &[1; 33], alphabet, ONE).is_err());
+        let blob = encode(&[1, 2], &[2], alphabet, ONE).unwrap();
+        assert!(Blob::parse(&blob).unwrap().decode(&mut [0; 3], ONE).is_err());
         let mut codes = vec![0; 3 * BLOCK_SYMBOLS];
         codes[2 * BLOCK_SYMBOLS + 5] = 16;
-        let error = encode(&codes, &[codes.len()], alphabet, 2).unwrap_err();
+        let error = encode(&codes, &[codes.len()], alphabet, NonZero::new(3)).unwrap_err();
         assert!(matches!(error, Error::CodeOutOfRange { value: 16, index: 131_077, .. }));
     }
 
     #[test]
     fn every_bit_flip_and_truncation_is_an_error() {
-        let blob = encode(&sample(700), &[7, 100], Alphabet::new(4, false).unwrap(), 1).unwrap();
+        let blob = encode(&sample(700), &[7, 100], Alphabet::new(4, false).unwrap(), ONE).unwrap();
         for bit in 0..8 * blob.len() {
             let mut flipped = blob.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            decoded(&flipped, 1).expect_err("a flipped bit");
+            decoded(&flipped, ONE).expect_err("a flipped bit");
         }
         for len in 0..blob.len() {
-            let error = decoded(&blob[..len], 1).unwrap_err();
+            let error = decoded(&blob[..len], ONE).unwrap_err();
             assert!(matches!(error, Error::Truncated { .. }), "{len} bytes: {error}");
         }
     }

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn pack_and_unpack_are_inverse_at_every_width_and_length() {
         for width in 1..=8u8 {
-            let all: Vec<u8> = (0..300u32).map(|i| (i * 37 >> 2) as u8 >> (8 - width)).collect();
+            let all: Vec<u8> = (0..300u32).map(|i| (i * 37 / 4) as u8 >> (8 - width)).collect();
             for n in 0..=all.len() {
                 let mut packed = Vec::new();
                 pack(&all[..n], width, &mut packed);

@@ -19,6 +19,16 @@ pub enum Error {
         /// The alphabet and its range, in words.
         alphabet: crate::Alphabet,
     },
+    /// An error in one sample of one field.
+    #[error("field {field:?}, sample {sample}: {source}")]
+    InField {
+        /// The field's name.
+        field: String,
+        /// The sample's number in the stream.
+        sample: u64,
+        /// What is wrong with it; its index counts within the sample.
+        source: Box<Error>,
+    },
     /// A symbol that the code has no codeword for.
     #[error("symbol {symbol} at index {index} has no codeword; count it before making the table")]
     NoCodeword {
@@ -53,6 +63,9 @@ pub enum Error {
         /// Bytes that were left.
         available: u64,
     },
+    /// A file without its trailer.
+    #[error("the file has no trailer: it was cut off, or never finished")]
+    Unfinished,
     /// Input that contradicts itself or its checksum.
     #[error("{what} is corrupt: {why}")]
     Corrupt {

@@ -23,10 +23,11 @@ mod cursor;
 pub mod error;
 pub mod histogram;
 pub mod lengths;
-mod parallel;
+pub mod parallel;
 pub mod serial;
 pub mod store;
 
 pub use alphabet::Alphabet;
 pub use canonical::CodeTable;
 pub use error::{Error, Result};
+pub use parallel::Threads;

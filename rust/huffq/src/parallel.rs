@@ -9,24 +9,24 @@ use std::thread;
 
 use crate::error::Result;
 
-/// Cores that this process may use.
-pub fn available_threads() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
-}
+/// An upper bound on threads; `None` is every core that the process may use.
+pub type Threads = Option<NonZero<usize>>;
 
 /// Applies `work` to every item on up to `threads` threads; the results keep the items' order.
 ///
 /// After the first error no new item is begun; of several errors the one of the first item counts.
-pub fn map<T, R, F>(threads: usize, items: Vec<T>, work: F) -> Result<Vec<R>>
+pub(crate) fn map<T, R, F>(threads: Threads, items: Vec<T>, work: F) -> Result<Vec<R>>
 where
     T: Send,
     R: Send,
     F: Fn(T) -> Result<R> + Sync,
 {
-    let threads = threads.min(items.len());
-    if threads <= 1 {
+    if items.len() <= 1 {
+        // Asking for the number of cores costs more than a small item.
         return items.into_iter().map(work).collect();
     }
+    let available = || thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = threads.map_or_else(available, NonZero::get).min(items.len());
     let queue = Mutex::new(items.into_iter().enumerate());
     let lock = || queue.lock().expect("a worker does not panic while it holds the queue");
     let next = || lock().next();
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn order_is_kept_for_any_number_of_threads() {
-        for threads in [0, 1, 2, 3, 64] {
+        for threads in [1, 2, 3, 64].map(NonZero::new) {
             let squares = map(threads, (0..1000u64).collect(), |i| Ok(i * i)).unwrap();
             assert!(squares.iter().enumerate().all(|(i, &s)| s == (i * i) as u64));
         }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_error_ends_the_work() {
-        for threads in [1, 4] {
+        for threads in [1, 4].map(NonZero::new) {
             let work =
                 |i: u64| if i == 5 { Err(Error::corrupt("item", i.to_string())) } else { Ok(i) };
             let error = map(threads, (0..10).collect(), work).unwrap_err();

@@ -1,0 +1,29 @@
+"""Progress bars on a terminal, none elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def progress_bar(
+    description: str, *, total: int | None, unit: str, enabled: bool
+) -> Iterator[Callable[[int], object]]:
+    """Yield a function that moves a bar forward; it does nothing where no bar is shown.
+
+    A bar is shown if `enabled`, standard error is a terminal and tqdm is installed.
+    """
+    if enabled:
+        try:
+            from tqdm import tqdm
+        except ModuleNotFoundError:
+            enabled = False
+    if not enabled:
+        yield lambda _: None
+        return
+    with tqdm(desc=description, total=total, unit=unit, disable=None, leave=False) as bar:
+        yield bar.update

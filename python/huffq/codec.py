@@ -1,0 +1,85 @@
+"""Whole arrays to bytes and back."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from huffq import _huffq
+
+IntegerArray: TypeAlias = "npt.NDArray[np.uint8] | npt.NDArray[np.int8]"
+
+
+def encode(x: npt.ArrayLike, bits: int | None = None, threads: int | None = None) -> bytes:
+    """Encode an integer array into a self-contained byte string.
+
+    The bytes depend on the array alone, not on the number of threads. The interpreter lock is
+    released; a concurrent writer to `x` makes the result unspecified.
+
+    Args:
+        x: uint8 or int8 array of any shape of up to 32 axes; a torch CPU tensor will do. One that
+            is not in C order is copied first.
+        bits: Bit width, 1 to 8; unsigned for uint8, two's complement for int8. None takes the
+            narrowest that holds every value.
+        threads: Upper bound on threads; None is every core that the process may use.
+
+    Returns:
+        Bytes for `decode`, at most the bit-packed size and a small header.
+
+    Raises:
+        TypeError: `x` is not uint8 or int8.
+        ValueError: A value does not fit `bits`; names the value and its flat index.
+    """
+    array = integer_array(x)
+    return _huffq.encode(as_bytes(array), array.shape, bits, array.dtype == np.int8, threads)
+
+
+def decode(
+    blob: bytes | bytearray | memoryview,
+    out: IntegerArray | None = None,
+    threads: int | None = None,
+) -> IntegerArray:
+    """Decode what `encode` returned.
+
+    Args:
+        blob: The bytes; any contiguous buffer.
+        out: Array to decode into, of the encoded array's shape and dtype, in C order.
+        threads: Upper bound on threads; None is every core that the process may use.
+
+    Returns:
+        `out`, or a new uint8 or int8 array.
+
+    Raises:
+        CorruptFileError: The bytes are foreign or damaged.
+        TruncatedFileError: The bytes end too early.
+        UnsupportedVersionError: Another version of huffq wrote them.
+        ValueError: `out` has another shape or dtype, or is not a writable array in C order.
+    """
+    source = np.frombuffer(blob, np.uint8)
+    shape, _, signed = _huffq.describe(source)
+    dtype = np.int8 if signed else np.uint8
+    if out is None:
+        out = np.empty(shape, dtype)
+    elif out.shape != tuple(shape) or out.dtype != dtype:
+        raise ValueError(
+            f"out is {out.dtype}{list(out.shape)}; it must be {np.dtype(dtype)}{shape}"
+        )
+    elif not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError("out must be a writable array in C order")
+    _huffq.decode_into(source, as_bytes(out), threads)
+    return out
+
+
+def integer_array(x: npt.ArrayLike) -> IntegerArray:
+    """Return `x` as a uint8 or int8 array, or raise TypeError."""
+    array: npt.NDArray[Any] = np.asarray(x)
+    if array.dtype not in (np.uint8, np.int8):
+        raise TypeError(f"the array is {array.dtype}; huffq codes uint8 and int8 (use .astype)")
+    return array
+
+
+def as_bytes(array: IntegerArray) -> npt.NDArray[np.uint8]:
+    """Return the array's bytes in C order, a view where they lie so already."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

@@ -1,0 +1,239 @@
+"""Random access to a `.huffq` file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from huffq import _huffq
+from huffq._progress import progress_bar
+from huffq.codec import IntegerArray, as_bytes
+from huffq.codes import Codes
+
+if TYPE_CHECKING:
+    pass
+
+Index: TypeAlias = (
+    "SupportsIndex | slice | Sequence[int] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]"
+)
+
+_VERIFY_BLOCKS = 64
+"""Blocks that are verified between two looks at Ctrl-C."""
+
+
+def open(path: str | os.PathLike[str], threads: int | None = None) -> Dataset:  # noqa: A001
+    """Open a `.huffq` file for reading; no block is read yet.
+
+    Args:
+        path: The file.
+        threads: Upper bound on threads for each read; None is every core that the process may use.
+
+    Raises:
+        CorruptFileError: The file is foreign or damaged.
+        TruncatedFileError: The file was cut off, or never finished.
+        UnsupportedVersionError: Another version of huffq wrote it.
+        OSError: The file cannot be read.
+    """
+    return Dataset(path, threads)
+
+
+class Field:
+    """One named array of a file; indexing decodes what it asks for.
+
+    Attributes:
+        name: The field's name.
+        shape: ``(samples, *sample_shape)``.
+        dtype: uint8 or int8.
+        bits: Bit width of the codes.
+        signed: Whether codes are two's complement.
+        scale: The quantisation step; broadcasts against one sample.
+        zero_point: The code that stands for 0.0.
+    """
+
+    def __init__(
+        self,
+        reader: _huffq.StoreReader,
+        number: int,
+        description: dict[str, Any],
+        threads: int | None,
+    ) -> None:
+        self._reader = reader
+        self._number = number
+        self._threads = threads
+        self.name: str = description["name"]
+        self.shape: tuple[int, ...] = (reader.samples, *description["sample_shape"])
+        self.bits: int = description["bits"]
+        self.signed: bool = description["signed"]
+        self.dtype: np.dtype[Any] = np.dtype(np.int8 if self.signed else np.uint8)
+        scale = description["attributes"]["scale"]
+        self.scale: npt.NDArray[np.floating] = np.array(scale["values"], scale["dtype"])
+        self.zero_point: int = description["attributes"]["zero_point"]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<huffq field {self.name!r}: {self.dtype}{list(self.shape)}, {self.bits} bits>"
+
+    @property
+    def encoded_bits(self) -> int:
+        """Bits of the field's blocks in the file, headers and checksums included."""
+        return 8 * self._reader.encoded_bytes(self._number)
+
+    def __getitem__(self, index: Index) -> IntegerArray:
+        """Return the codes of one sample (int) or of several (slice, integers, booleans).
+
+        Raises:
+            IndexError: An index is out of range, or a mask has another length.
+            CorruptFileError: A block that holds the samples is damaged.
+        """
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return self._read_range(start, max(start, stop))
+            return self._read_samples(np.arange(start, stop, step))
+        if isinstance(index, SupportsIndex) and np.ndim(index) == 0:
+            only: IntegerArray = self._read_samples(self._sample_numbers([index.__index__()]))[0]
+            return only
+        return self._read_samples(self._sample_numbers(index))
+
+    def dequantize(
+        self, index: Index = slice(None), dtype: npt.DTypeLike | None = None
+    ) -> npt.NDArray[np.floating]:
+        """Return ``scale * (codes - zero_point)`` of the samples that `index` selects.
+
+        Args:
+            index: As for indexing; everything by default.
+            dtype: Floating-point dtype; the scale's own by default.
+        """
+        codes = Codes(self[index], self.bits, self.scale, self.zero_point)
+        return codes.dequantize(self.scale.dtype if dtype is None else dtype)
+
+    def verify(self, progress: bool = False) -> None:
+        """Read and decode every block.
+
+        Raises:
+            CorruptFileError: Names the first damaged block.
+        """
+        blocks = self._reader.blocks(self._number)
+        bar = progress_bar(f"verify {self.name}", total=blocks, unit="block", enabled=progress)
+        with bar as advance:
+            for start in range(0, blocks, _VERIFY_BLOCKS):
+                stop = min(start + _VERIFY_BLOCKS, blocks)
+                self._reader.verify(self._number, start, stop, self._threads)
+                advance(stop - start)
+
+    def _sample_numbers(self, index: Any) -> npt.NDArray[np.int64]:
+        if isinstance(index, tuple):
+            raise TypeError("a field is indexed by sample only; index the result further")
+        array: npt.NDArray[Any] = np.asarray(index)
+        if array.dtype == np.bool_:
+            if array.shape != (len(self),):
+                raise IndexError(f"the mask has shape {array.shape}; it must be ({len(self)},)")
+            return np.flatnonzero(array)
+        if array.size == 0:
+            return np.empty(0, np.int64)
+        if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+            raise TypeError(
+                f"an index must be integers or booleans, not {array.dtype} {array.shape}"
+            )
+        outside = (array < -len(self)) | (array >= len(self))
+        if outside.any():
+            raise IndexError(
+                f"sample {array[outside][0]} is outside a field of {len(self)} samples"
+            )
+        return np.where(array < 0, array + len(self), array)
+
+    def _read_range(self, start: int, stop: int) -> IntegerArray:
+        out: IntegerArray = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        self._reader.read_range(self._number, start, stop, as_bytes(out), self._threads)
+        return out
+
+    def _read_samples(self, samples: npt.NDArray[np.integer]) -> IntegerArray:
+        out: IntegerArray = np.empty((len(samples), *self.shape[1:]), self.dtype)
+        numbers = samples.astype(np.uint64)
+        self._reader.read_samples(self._number, numbers, as_bytes(out), self._threads)
+        return out
+
+
+class Dataset:
+    """An open `.huffq` file: named fields of equally many samples.
+
+    Any number of threads may read one dataset. It pickles as its path.
+
+    Attributes:
+        path: The file.
+        fields: Each field by name, in the file's order.
+        metadata: What the writer stored with the file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
+        self.path = os.fspath(path)
+        self._threads = threads
+        reader = _huffq.StoreReader(self.path)
+        schema = json.loads(reader.schema)
+        self._samples = reader.samples
+        self.fields: Mapping[str, Field] = {
+            description["name"]: Field(reader, number, description, threads)
+            for number, description in enumerate(schema["fields"])
+        }
+        self.metadata: dict[str, Any] = schema["metadata"]
+
+    def __len__(self) -> int:
+        return self._samples
+
+    def __getitem__(self, name: str) -> Field:
+        try:
+            return self.fields[name]
+        except KeyError:
+            known = ", ".join(map(repr, self.fields))
+            raise KeyError(f"{self.path} has no field {name!r}; it has {known}") from None
+
+    def __repr__(self) -> str:
+        return f"<huffq dataset {self.path!r}: {len(self)} samples, {len(self.fields)} fields>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Dataset, (self.path, self._threads)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the file holds, as JSON-serialisable values."""
+        return {
+            "path": self.path,
+            "bytes": os.stat(self.path).st_size,
+            "samples": len(self),
+            "fields": {
+                name: {
+                    "shape": list(field.shape),
+                    "dtype": str(field.dtype),
+                    "bits": field.bits,
+                    "scale": field.scale.tolist(),
+                    "zero_point": field.zero_point,
+                    "encoded_bits": field.encoded_bits,
+                }
+                for name, field in self.fields.items()
+            },
+            "metadata": self.metadata,
+        }
+
+    def iter_batches(self, batch_size: int) -> Iterator[dict[str, IntegerArray]]:
+        """Yield all samples in order, `batch_size` at a time, as a dict of arrays by field."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        for start in range(0, len(self), batch_size):
+            batch = slice(start, start + batch_size)
+            yield {name: field[batch] for name, field in self.fields.items()}
+
+    def verify(self, progress: bool = False) -> None:
+        """Read, check and decode every block of every field.
+
+        Raises:
+            CorruptFileError: Names the first damaged block.
+        """
+        for field in self.fields.values():
+            field.verify(progress)

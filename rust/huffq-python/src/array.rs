@@ -1,0 +1,60 @@
+//! Whole arrays.
+
+use huffq::Alphabet;
+use huffq::array::{self, Blob};
+use numpy::{PyReadonlyArray1, PyReadwriteArray1};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::error::{threads as checked_threads, to_py};
+
+/// Encodes an array that is given as its bytes in C order.
+#[pyfunction]
+#[pyo3(signature = (codes, shape, bits, signed, threads))]
+pub fn encode<'py>(
+    py: Python<'py>,
+    codes: PyReadonlyArray1<'py, u8>,
+    shape: Vec<usize>,
+    bits: Option<u8>,
+    signed: bool,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let codes = codes.as_slice()?;
+    let threads = checked_threads(threads)?;
+    let blob = py.detach(|| {
+        let alphabet = match bits {
+            Some(bits) => Alphabet::new(bits, signed)?,
+            None => Alphabet::infer(codes, signed),
+        };
+        array::encode(codes, &shape, alphabet, threads)
+    });
+    Ok(PyBytes::new(py, &blob.map_err(to_py)?))
+}
+
+/// The narrowest bit width that holds every code.
+#[pyfunction]
+pub fn infer_bits(py: Python<'_>, codes: PyReadonlyArray1<'_, u8>, signed: bool) -> PyResult<u8> {
+    let codes = codes.as_slice()?;
+    Ok(py.detach(|| Alphabet::infer(codes, signed).bits()))
+}
+
+/// Shape, bits and signedness of an encoded array.
+#[pyfunction]
+pub fn describe(blob: PyReadonlyArray1<'_, u8>) -> PyResult<(Vec<usize>, u8, bool)> {
+    let blob = Blob::parse(blob.as_slice()?).map_err(to_py)?;
+    Ok((blob.shape().to_vec(), blob.alphabet().bits(), blob.alphabet().signed()))
+}
+
+/// Decodes into the bytes of an array in C order.
+#[pyfunction]
+#[pyo3(signature = (blob, out, threads))]
+pub fn decode_into(
+    py: Python<'_>,
+    blob: PyReadonlyArray1<'_, u8>,
+    mut out: PyReadwriteArray1<'_, u8>,
+    threads: Option<usize>,
+) -> PyResult<()> {
+    let (blob, out) = (blob.as_slice()?, out.as_slice_mut()?);
+    let threads = checked_threads(threads)?;
+    py.detach(|| Blob::parse(blob)?.decode(out, threads)).map_err(to_py)
+}

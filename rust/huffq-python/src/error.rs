@@ -1,0 +1,51 @@
+//! Errors of the codec as Python exceptions.
+
+use std::num::NonZero;
+use std::path::Path;
+
+use huffq::{Error, Threads};
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+
+mod exceptions {
+    pyo3::import_exception!(huffq.errors, CorruptFileError);
+    pyo3::import_exception!(huffq.errors, TruncatedFileError);
+    pyo3::import_exception!(huffq.errors, UnsupportedVersionError);
+}
+use exceptions::{CorruptFileError, TruncatedFileError, UnsupportedVersionError};
+
+/// The exception for `error`.
+pub fn to_py(error: Error) -> PyErr {
+    with_message(&error, error.to_string())
+}
+
+/// The exception for an `error` with the file `path`, which it names.
+pub fn in_file(path: &Path) -> impl Fn(Error) -> PyErr {
+    move |error| match &error {
+        Error::Io(io) => {
+            // OSError picks its subclass by errno.
+            let errno = io.raw_os_error();
+            let reason = io.to_string();
+            let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
+            PyOSError::new_err((errno, reason, path.to_owned()))
+        }
+        _ => with_message(&error, format!("{}: {error}", path.display())),
+    }
+}
+
+fn with_message(error: &Error, message: String) -> PyErr {
+    match error {
+        Error::Truncated { .. } | Error::Unfinished => TruncatedFileError::new_err(message),
+        Error::Corrupt { .. } => CorruptFileError::new_err(message),
+        Error::UnsupportedVersion { .. } => UnsupportedVersionError::new_err(message),
+        Error::Io(_) => PyOSError::new_err(message),
+        _ => PyValueError::new_err(message),
+    }
+}
+
+/// The number of threads that a caller asks for; `None` is every core.
+pub fn threads(asked: Option<usize>) -> PyResult<Threads> {
+    let at_least_one =
+        |n| NonZero::new(n).ok_or(PyValueError::new_err("threads must be at least 1"));
+    asked.map(at_least_one).transpose()
+}

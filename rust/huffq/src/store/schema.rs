@@ -1,0 +1,118 @@
+//! What the fields of a file are.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::Alphabet;
+use crate::block::BLOCK_SYMBOLS;
+use crate::error::{Error, Result};
+
+/// Most symbols of one sample: block lengths then fit the index.
+const MAX_SAMPLE_SYMBOLS: u64 = 1 << 31;
+
+/// The fields of a file, in order, and what its writer says about it.
+///
+/// Serialised as JSON. `attributes` and `metadata` are free-form JSON that is kept as it came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Schema {
+    /// At least one; names differ.
+    pub fields: Vec<FieldSchema>,
+    /// About the whole file.
+    #[serde(default = "null")]
+    pub metadata: Box<RawValue>,
+}
+
+/// One named array; its first axis, the samples, is not part of the shape.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FieldSchema {
+    /// Free text.
+    pub name: String,
+    /// Bit width of the codes, 1 to 8.
+    pub bits: u8,
+    /// Whether the codes are two's complement.
+    pub signed: bool,
+    /// Shape of one sample.
+    pub sample_shape: Vec<u64>,
+    /// Samples in a block, all but the last of the field; absent or 0 asks for the default.
+    #[serde(default)]
+    pub block_samples: u64,
+    /// About this field.
+    #[serde(default = "null")]
+    pub attributes: Box<RawValue>,
+}
+
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
+}
+
+impl Schema {
+    /// Reads and checks a schema.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] says what is wrong with it.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let mut schema: Self = serde_json::from_str(json)
+            .map_err(|e| Error::argument("schema", e, "be JSON that describes the fields"))?;
+        if schema.fields.is_empty() {
+            return Err(Error::argument("number of fields", 0, "be at least 1"));
+        }
+        let mut names = HashSet::new();
+        for field in &mut schema.fields {
+            field.check()?;
+            if !names.insert(field.name.clone()) {
+                return Err(Error::argument("field name", &field.name, "occur once only"));
+            }
+        }
+        Ok(schema)
+    }
+
+    /// The schema as JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers serialise")
+    }
+}
+
+impl FieldSchema {
+    fn check(&mut self) -> Result<()> {
+        Alphabet::new(self.bits, self.signed)?;
+        let symbols = self.sample_shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d));
+        let Some(symbols) = symbols.filter(|&n| n <= MAX_SAMPLE_SYMBOLS) else {
+            let shape = format!("{:?} of field {:?}", self.sample_shape, self.name);
+            return Err(Error::argument("sample shape", shape, "have at most 2^31 elements"));
+        };
+        if self.block_samples == 0 {
+            self.block_samples = (BLOCK_SYMBOLS as u64 / symbols.max(1)).max(1);
+        }
+        let limit = MAX_SAMPLE_SYMBOLS / symbols.max(1);
+        if self.block_samples > limit.max(1) {
+            return Err(Error::argument(
+                "block_samples",
+                self.block_samples,
+                "give blocks of at most 2^31 symbols",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The integers that the field may hold.
+    pub fn alphabet(&self) -> Alphabet {
+        Alphabet::new(self.bits, self.signed).expect("a checked schema")
+    }
+
+    /// Symbols of one sample.
+    pub fn sample_len(&self) -> usize {
+        self.sample_shape.iter().product::<u64>() as usize
+    }
+
+    /// Blocks that `samples` samples make.
+    pub fn blocks(&self, samples: u64) -> u64 {
+        samples.div_ceil(self.block_samples)
+    }
+
+    /// Samples in block `block` of a field of `samples` samples.
+    pub(super) fn samples_in_block(&self, block: u64, samples: u64) -> u64 {
+        (samples - block * self.block_samples).min(self.block_samples)
+    }
+}

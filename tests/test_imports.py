@@ -1,0 +1,37 @@
+"""What `import huffq` costs and needs."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+import huffq
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_import_needs_neither_torch_nor_anything_else_heavy() -> None:
+    blocked = "import sys; sys.modules.update(dict.fromkeys(('torch', 'tqdm', 'sklearn'))); "
+    code = (
+        blocked + "import huffq, numpy as np; print(huffq.decode(huffq.encode(np.uint8([1, 2]))))"
+    )
+    assert run(code) == "[1 2]\n"
+    loaded = run("import huffq, sys; print(*sys.modules)").split()
+    assert not {"torch", "torchvision", "pytorch_lightning", "tqdm"} & set(loaded)
+
+
+def test_import_stays_under_100_ms_beyond_numpy() -> None:
+    code = (
+        "import numpy, time; t = time.perf_counter(); import huffq; print(time.perf_counter() - t)"
+    )
+    assert statistics.median(float(run(code)) for _ in range(5)) < 0.1
+
+
+def test_everything_announced_is_there() -> None:
+    assert all(hasattr(huffq, name) for name in huffq.__all__)
+    assert huffq.tiles.__name__ == "huffq.tiles"

@@ -1,0 +1,233 @@
+"""huffq.encode_dataset and huffq.open."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import huffq
+
+RNG = np.random.default_rng(7)
+ACTS = RNG.geometric(0.5, (700, 3, 5, 7)).clip(1, 16).astype(np.uint8) - 1
+SIGNED = RNG.integers(-30, 31, (700, 20)).astype(np.int8)
+
+
+def codes() -> dict[str, huffq.Codes]:
+    return {
+        "features.27": huffq.Codes(ACTS, 4, np.float32(0.1) * np.ones((), np.float32)),
+        "input": huffq.Codes(SIGNED, 6, np.linspace(0.5, 1, 20), zero_point=3),
+    }
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "acts.huffq"
+
+
+@pytest.fixture
+def dataset(path: Path) -> huffq.Dataset:
+    huffq.encode_dataset(codes(), path, metadata={"model": "vgg16", "epoch": 3})
+    return huffq.open(path)
+
+
+def test_fields_know_what_they_hold(dataset: huffq.Dataset) -> None:
+    assert len(dataset) == 700
+    assert list(dataset.fields) == ["features.27", "input"]
+    assert dataset.metadata == {"model": "vgg16", "epoch": 3}
+    field = dataset["input"]
+    assert (field.shape, field.dtype, field.bits, field.signed) == ((700, 20), np.int8, 6, True)
+    np.testing.assert_array_equal(field.scale, np.linspace(0.5, 1, 20), strict=True)
+    assert dataset["features.27"].scale.dtype == np.float32
+    assert dataset.info["fields"]["features.27"]["shape"] == [700, 3, 5, 7]
+    with pytest.raises(KeyError, match=r"no field 'x'; it has 'features.27', 'input'"):
+        dataset["x"]
+
+
+INDICES = [
+    0, -1, np.int64(17), slice(None), slice(100, 200), slice(-5, None), slice(200, 100),
+    slice(None, None, -7), slice(5, 600, 250), [3, 1, 2, 3], [-1, 0], [], np.array([699, 0]),
+    np.arange(700) % 3 == 0,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+def test_indexing_is_numpys(dataset: huffq.Dataset, index: Any) -> None:
+    expected = ACTS[np.array(index, int)] if isinstance(index, list) else ACTS[index]
+    np.testing.assert_array_equal(dataset["features.27"][index], expected, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("index", "error"),
+    [(700, IndexError), (-701, IndexError), ([0, 700], IndexError), ([True, False], IndexError),
+     (1.0, TypeError), ((1, 2), TypeError), ([[1]], TypeError), ("a", TypeError)],
+)  # fmt: skip
+def test_wrong_indices_are_refused(dataset: huffq.Dataset, index: Any, error: type) -> None:
+    with pytest.raises(error):
+        dataset["input"][index]
+
+
+def test_dequantize_applies_scale_and_zero_point(dataset: huffq.Dataset) -> None:
+    real = dataset["input"].dequantize([5, 6])
+    np.testing.assert_allclose(real, (SIGNED[5:7] - 3.0) * np.linspace(0.5, 1, 20))
+    assert dataset["features.27"].dequantize().dtype == np.float32
+    assert dataset["input"].dequantize(3, dtype=np.float16).dtype == np.float16
+
+
+def test_batches_come_in_order(dataset: huffq.Dataset) -> None:
+    batches = list(dataset.iter_batches(256))
+    assert [len(b["input"]) for b in batches] == [256, 256, 188]
+    np.testing.assert_array_equal(np.concatenate([b["features.27"] for b in batches]), ACTS)
+    with pytest.raises(ValueError, match="batch_size"):
+        next(dataset.iter_batches(0))
+
+
+def test_the_report_counts(path: Path) -> None:
+    report = huffq.encode_dataset(codes(), path)
+    field = report.fields["features.27"]
+    np.testing.assert_array_equal(field.counts, np.bincount(ACTS.ravel(), minlength=16))
+    share = field.counts[field.counts > 0] / ACTS.size
+    assert field.entropy == pytest.approx(-(share * np.log2(share)).sum())
+    assert field.zeros == (ACTS == 0).mean()
+    assert report.fields["input"].counts[(-30) & 63] == (SIGNED == -30).sum()
+    assert report.samples == 700
+    assert report.symbols == ACTS.size + SIGNED.size
+    assert report.raw_bits == 4 * ACTS.size + 6 * SIGNED.size
+    assert report.encoded_bits == 8 * path.stat().st_size
+    assert report.ratio == report.encoded_bits / report.raw_bits
+    assert field.ratio < 0.6
+
+
+def test_files_do_not_depend_on_batches_or_threads(path: Path) -> None:
+    huffq.encode_dataset(codes(), path, threads=1)
+    whole = path.read_bytes()
+    for batch, threads in ((1, 2), (37, 1), (699, None)):
+        stream = (
+            {name: c[i : i + batch] for name, c in codes().items()} for i in range(0, 700, batch)
+        )
+        huffq.encode_dataset(stream, path, threads=threads)
+        assert path.read_bytes() == whole
+
+
+def test_sources_of_every_form(path: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", ACTS)
+    memory_map = np.load(tmp_path / "a.npy", mmap_mode="r")
+    named = {"data": ACTS}
+    stream = (ACTS[i : i + 100] for i in range(0, 700, 100))
+    for source, bits in ((ACTS, None), (memory_map, None), (named, None), (stream, 4),
+                         ([named, named], {"data": 4})):  # fmt: skip
+        report = huffq.encode_dataset(source, path, bits=bits)
+        np.testing.assert_array_equal(huffq.open(path)["data"][:700], ACTS)
+        assert report.fields["data"].bits == 4
+
+
+def test_scalar_and_empty_samples(path: Path) -> None:
+    labels, void = np.arange(100, dtype=np.uint8), np.zeros((100, 0, 3), np.uint8)
+    huffq.encode_dataset({"labels": labels, "void": void}, path)
+    dataset = huffq.open(path)
+    np.testing.assert_array_equal(dataset["labels"][:], labels)
+    assert dataset["labels"][3] == 3
+    assert dataset["void"][[1, 2]].shape == (2, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("source", "bits", "error", "message"),
+    [
+        ([], None, huffq.DataError, "no samples"),
+        ([{}], None, huffq.DataError, "no fields"),
+        ([ACTS], None, ValueError, "field 'data' is a stream of plain arrays; give its bits"),
+        ([ACTS.astype(float)], 4, TypeError, "field 'data': the array is float64"),
+        ([ACTS, ACTS[:, :2]], 4, ValueError, "sample shape"),
+        ([{"a": ACTS}, {"b": ACTS}], 4, ValueError, "fields"),
+        ([np.uint8(3)], 4, ValueError, "scalar"),
+        ({"a": ACTS, "b": ACTS[1:]}, None, ValueError, "differ in their number of samples"),
+        (17, None, TypeError, "int"),
+        (ACTS, 3, ValueError, r"field \"data\", sample \d+: value \d+ at index \d+ does"),
+    ],
+)  # fmt: skip
+def test_wrong_sources_leave_nothing(
+    path: Path, source: Any, bits: Any, error: type, message: str
+) -> None:
+    path.write_text("an older file")
+    with pytest.raises(error, match=message):
+        huffq.encode_dataset(source, path, bits=bits)
+    assert path.read_text() == "an older file"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_interrupted_source_leaves_nothing(path: Path) -> None:
+    def source() -> Any:
+        yield ACTS
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        huffq.encode_dataset(source(), path, bits=4)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_unserialisable_metadata_is_refused(path: Path) -> None:
+    with pytest.raises(TypeError, match="metadata"):
+        huffq.encode_dataset(ACTS, path, metadata={"x": object()})
+
+
+def test_paths_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere/a\.huffq"):
+        huffq.encode_dataset(ACTS, tmp_path / "nowhere" / "a.huffq")
+    with pytest.raises(FileNotFoundError, match=r"missing\.huffq"):
+        huffq.open(tmp_path / "missing.huffq")
+    with pytest.raises(IsADirectoryError):
+        huffq.open(tmp_path)
+
+
+def test_foreign_and_damaged_files(path: Path) -> None:
+    huffq.encode_dataset(codes(), path)
+    whole = path.read_bytes()
+    path.write_bytes(b"PK\x03\x04" + bytes(1000))
+    with pytest.raises(huffq.CorruptFileError, match=r"acts\.huffq: .* not a \.huffq file"):
+        huffq.open(path)
+    for n in (0, 10, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:n])
+        with pytest.raises(huffq.TruncatedFileError):
+            huffq.open(path)
+    damaged = bytearray(whole)
+    damaged[1000] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(huffq.CorruptFileError, match=r"block \d+ of field"):
+        huffq.open(path).verify()
+
+
+def test_verify_passes_on_a_whole_file(dataset: huffq.Dataset) -> None:
+    dataset.verify(progress=True)
+
+
+def test_many_threads_read_one_dataset(dataset: huffq.Dataset) -> None:
+    def read(seed: int) -> None:
+        picks = np.random.default_rng(seed).integers(0, 700, 64)
+        np.testing.assert_array_equal(dataset["features.27"][picks], ACTS[picks])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read, range(64)))
+
+
+def _read_in_child(dataset: huffq.Dataset, picks: Any) -> Any:
+    return dataset["features.27"][picks]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_other_processes_read_the_dataset(dataset: huffq.Dataset, method: str) -> None:
+    dataset["features.27"][:]  # a parent that has used its threads
+    picks = np.arange(0, 700, 3)
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        for result in pool.starmap(_read_in_child, [(dataset, picks)] * 4):
+            np.testing.assert_array_equal(result, ACTS[picks])
+
+
+def test_datasets_pickle_as_their_path(dataset: huffq.Dataset) -> None:
+    again = pickle.loads(pickle.dumps(dataset))
+    np.testing.assert_array_equal(again["input"][5], SIGNED[5])
