@@ -1,7 +1,7 @@
 """Every exception that huffq raises on its own account.
 
-Wrong arguments are also `ValueError`, so that callers who know nothing of huffq catch them as usual;
-trouble with the operating system stays `OSError`.
+Wrong arguments are also `ValueError`, so that callers who know nothing of huffq catch them as
+usual; trouble with the operating system stays `OSError`.
 """
 
 
