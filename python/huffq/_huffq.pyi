@@ -7,6 +7,17 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "CodeTable",
+    "StoreReader",
+    "StoreWriter",
+    "__version__",
+    "decode_into",
+    "describe",
+    "encode",
+    "infer_bits",
+]
+
 __version__: str
 
 def encode(

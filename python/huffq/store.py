@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from huffq.codes import Codes
 if TYPE_CHECKING:
     pass
 
-Index: TypeAlias = (
+Index: TypeAlias = "int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]"
     "SupportsIndex | slice | Sequence[int] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]"
 )
 
@@ -97,10 +98,11 @@ class Field:
             if step == 1:
                 return self._read_range(start, max(start, stop))
             return self._read_samples(np.arange(start, stop, step))
-        if isinstance(index, SupportsIndex) and np.ndim(index) == 0:
-            only: IntegerArray = self._read_samples(self._sample_numbers([index.__index__()]))[0]
-            return only
-        return self._read_samples(self._sample_numbers(index))
+        if isinstance(index, tuple):
+            raise TypeError("a field is indexed by sample only; index the result further")
+        array: npt.NDArray[Any] = np.asarray(index)
+        codes = self._read_samples(self._sample_numbers(np.atleast_1d(array)))
+        return codes if array.ndim else codes.reshape(self.shape[1:])
 
     def dequantize(
         self, index: Index = slice(None), dtype: npt.DTypeLike | None = None
@@ -128,10 +130,7 @@ class Field:
                 self._reader.verify(self._number, start, stop, self._threads)
                 advance(stop - start)
 
-    def _sample_numbers(self, index: Any) -> npt.NDArray[np.int64]:
-        if isinstance(index, tuple):
-            raise TypeError("a field is indexed by sample only; index the result further")
-        array: npt.NDArray[Any] = np.asarray(index)
+    def _sample_numbers(self, array: npt.NDArray[Any]) -> npt.NDArray[np.integer]:
         if array.dtype == np.bool_:
             if array.shape != (len(self),):
                 raise IndexError(f"the mask has shape {array.shape}; it must be ({len(self)},)")
@@ -205,7 +204,7 @@ class Dataset:
         """What the file holds, as JSON-serialisable values."""
         return {
             "path": self.path,
-            "bytes": os.stat(self.path).st_size,
+            "bytes": Path(self.path).stat().st_size,
             "samples": len(self),
             "fields": {
                 name: {

@@ -1,6 +1,5 @@
 //! Canonical codes.
 
-use huffq::lengths::DEFAULT_MAX_LENGTH;
 use huffq::serial;
 use numpy::{PyArray1, PyArrayLike1};
 use pyo3::exceptions::PyValueError;
@@ -17,7 +16,7 @@ pub struct CodeTable(huffq::CodeTable);
 #[pymethods]
 impl CodeTable {
     #[staticmethod]
-    #[pyo3(signature = (counts, max_length = DEFAULT_MAX_LENGTH))]
+    #[pyo3(signature = (counts, max_length = 12))]
     fn from_counts(counts: Vec<i64>, max_length: u8) -> PyResult<Self> {
         let unsigned = |(symbol, &count): (usize, &i64)| {
             u64::try_from(count).map_err(|_| {
