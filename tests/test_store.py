@@ -50,8 +50,8 @@ def test_fields_know_what_they_hold(dataset: huffq.Dataset) -> None:
 
 
 INDICES = [
-    0, -1, np.int64(17), np.array(5), slice(None), slice(100, 200), slice(-5, None), slice(200, 100),
-    slice(None, None, -7), slice(5, 600, 250), [3, 1, 2, 3], [-1, 0], [], np.array([699, 0]),
+    0, -1, np.int64(17), np.array(5), slice(None), slice(100, 200), slice(-5, None),
+    slice(200, 100), slice(None, None, -7), slice(5, 600, 250), [3, 1, 2, 3], [-1, 0], [], np.array([699, 0]),
     np.arange(700) % 3 == 0,
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,7 @@ from huffq._progress import progress_bar
 from huffq.codec import IntegerArray, as_bytes
 from huffq.codes import Codes
 
-if TYPE_CHECKING:
-    pass
-
 Index: TypeAlias = "int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]"
-    "SupportsIndex | slice | Sequence[int] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]"
-)
 
 _VERIFY_BLOCKS = 64
 """Blocks that are verified between two looks at Ctrl-C."""
