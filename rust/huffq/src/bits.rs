@@ -1,36 +1,45 @@
 //! Bit strings, most significant bit first: the first bit written is the highest of its byte.
 
-/// Appends bit strings to a byte vector.
+/// Appends bit strings, of a total length that is known beforehand, to a byte vector.
 pub(crate) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
-    /// The last `pending` bits, right-aligned; higher bits are stale.
+    /// The byte that the next bit goes to.
+    position: usize,
+    /// The first bits of that byte that are decided, left-aligned; zeros follow.
     accumulator: u64,
-    /// Bits not yet written out, below 32 between calls.
+    /// Their number, 0 to 7.
     pending: u32,
 }
 
 impl<'a> BitWriter<'a> {
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, accumulator: 0, pending: 0 }
+    /// Most bits of one [`put`](Self::put): up to 7 may be pending.
+    pub const MAX_PUT: u32 = 57;
+
+    /// A writer of at most `bits` bits.
+    pub fn new(out: &'a mut Vec<u8>, bits: u64) -> Self {
+        let position = out.len();
+        // Every put stores eight bytes, however few are new.
+        out.resize(position + bits.div_ceil(8) as usize + 8, 0);
+        Self { out, position, accumulator: 0, pending: 0 }
     }
 
-    /// Appends the low `count` bits of `value`, at most 32; the bits above them must be 0.
+    /// Appends the low `count` bits of `value`, 1 to [`MAX_PUT`](Self::MAX_PUT); the bits above
+    /// must be 0.
     #[inline(always)]
-    pub fn put(&mut self, value: u32, count: u32) {
-        debug_assert!(count <= 32 && u64::from(value) >> count == 0);
-        self.accumulator = self.accumulator << count | u64::from(value);
+    pub fn put(&mut self, value: u64, count: u32) {
+        debug_assert!((1..=Self::MAX_PUT).contains(&count) && value >> count == 0);
         self.pending += count;
-        if self.pending >= 32 {
-            self.pending -= 32;
-            let word = (self.accumulator >> self.pending) as u32;
-            self.out.extend_from_slice(&word.to_be_bytes());
-        }
+        self.accumulator |= value << (64 - self.pending);
+        self.out[self.position..self.position + 8].copy_from_slice(&self.accumulator.to_be_bytes());
+        self.position += (self.pending / 8) as usize;
+        // Two shifts, since all 64 bits may be whole bytes.
+        self.accumulator = self.accumulator << (self.pending / 8 * 4) << (self.pending / 8 * 4);
+        self.pending %= 8;
     }
 
-    /// Writes what is pending, the last byte padded with zeros.
+    /// Ends with the last byte, padded with zeros.
     pub fn finish(self) {
-        let word = (self.accumulator << (32 - self.pending)) as u32;
-        self.out.extend_from_slice(&word.to_be_bytes()[..self.pending.div_ceil(8) as usize]);
+        self.out.truncate(self.position + usize::from(self.pending > 0));
     }
 }
 
@@ -52,16 +61,11 @@ pub(crate) fn peek(bytes: &[u8], position: usize) -> u64 {
 
 /// Appends `symbols` as `width` bits each (1 to 8).
 pub(crate) fn pack(symbols: &[u8], width: u8, out: &mut Vec<u8>) {
-    out.reserve(packed_len(symbols.len(), width));
-    let mut writer = BitWriter::new(out);
     let width = u32::from(width);
-    let mut fours = symbols.chunks_exact(4);
-    for four in &mut fours {
-        let joined = four.iter().fold(0, |acc, &s| acc << width | u32::from(s));
-        writer.put(joined, 4 * width);
-    }
-    for &s in fours.remainder() {
-        writer.put(u32::from(s), width);
+    let mut writer = BitWriter::new(out, symbols.len() as u64 * u64::from(width));
+    for group in symbols.chunks((BitWriter::MAX_PUT / width).min(8) as usize) {
+        let joined = group.iter().fold(0, |acc, &s| (acc << width) | u64::from(s));
+        writer.put(joined, group.len() as u32 * width);
     }
     writer.finish();
 }
@@ -92,7 +96,7 @@ mod tests {
     #[test]
     fn the_first_bit_is_the_highest_of_its_byte() {
         let mut out = Vec::new();
-        let mut writer = BitWriter::new(&mut out);
+        let mut writer = BitWriter::new(&mut out, 12);
         writer.put(0b1, 1);
         writer.put(0b01, 2);
         writer.put(0b1_0000_0001, 9);

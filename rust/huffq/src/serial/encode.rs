@@ -19,35 +19,43 @@ pub fn encode(symbols: &[u8], table: &CodeTable, out: &mut Vec<u8>) -> Result<u6
         return Err(Error::NoCodeword { symbol, index });
     }
     let bits = table.cost(&counts);
-    out.reserve(bits.div_ceil(8) as usize);
-    write(symbols, &codeword_by_byte(table), out);
+    let mut writer = BitWriter::new(out, bits);
+    // As many codewords in one put as surely fit: four, or three of the longest kind.
+    if 4 * u32::from(table.max_length()) <= BitWriter::MAX_PUT {
+        put_groups::<4>(symbols, &codeword_by_byte(table), &mut writer);
+    } else {
+        put_groups::<3>(symbols, &codeword_by_byte(table), &mut writer);
+    }
+    writer.finish();
     Ok(bits)
 }
 
-fn write(symbols: &[u8], codewords: &[(u16, u16); 256], out: &mut Vec<u8>) {
-    let mut writer = BitWriter::new(out);
-    let mut pairs = symbols.chunks_exact(2);
-    for pair in &mut pairs {
-        // Two codewords have at most 30 bits: one shift and one test serve both.
-        let (first, first_length) = codewords[usize::from(pair[0])];
-        let (second, second_length) = codewords[usize::from(pair[1])];
-        let joined = u32::from(first) << second_length | u32::from(second);
-        writer.put(joined, u32::from(first_length + second_length));
+#[inline(always)]
+fn put_groups<const N: usize>(
+    symbols: &[u8],
+    codewords: &[(u16, u16); 256],
+    writer: &mut BitWriter,
+) {
+    let mut put = |group: &[u8]| {
+        let (mut joined, mut bits) = (0, 0);
+        for &s in group {
+            let (codeword, length) = codewords[usize::from(s)];
+            joined = (joined << length) | u64::from(codeword);
+            bits += u32::from(length);
+        }
+        writer.put(joined, bits);
+    };
+    let (groups, rest) = symbols.as_chunks::<N>();
+    groups.iter().for_each(|group| put(group));
+    if !rest.is_empty() {
+        put(rest);
     }
-    for &s in pairs.remainder() {
-        let (codeword, length) = codewords[usize::from(s)];
-        writer.put(u32::from(codeword), u32::from(length));
-    }
-    writer.finish();
 }
 
 /// (codeword, length) for every byte value, so that the loop needs no bounds check.
 fn codeword_by_byte(table: &CodeTable) -> [(u16, u16); 256] {
     let mut all = [(0, 0); 256];
-    for (entry, (&codeword, &length)) in
-        all.iter_mut().zip(table.codewords().iter().zip(table.lengths()))
-    {
-        *entry = (codeword, u16::from(length));
-    }
+    let entries = table.codewords().iter().copied().zip(table.lengths().iter().map(|&l| l.into()));
+    all.iter_mut().zip(entries).for_each(|(slot, entry)| *slot = entry);
     all
 }
