@@ -179,7 +179,7 @@ impl Writer {
     pub fn finish(mut self) -> Result<Summary> {
         let mut jobs = Vec::new();
         for (field, (spec, state)) in self.schema.fields.iter().zip(&mut self.fields).enumerate() {
-            if self.samples % spec.block_samples != 0 {
+            if !self.samples.is_multiple_of(spec.block_samples) {
                 let block = self.samples / spec.block_samples;
                 let codes = Cow::Owned(std::mem::take(&mut state.pending));
                 jobs.push(Job { field, block, end_sample: self.samples, codes });

@@ -1,0 +1,98 @@
+//! Throughput of the codec's parts on generated 4-bit activations, one thread.
+//!
+//! `cargo bench -p huffq` prints it; divan's "B/s" counts one byte per symbol.
+
+use std::hint::black_box;
+
+use divan::Bencher;
+use divan::counter::BytesCount;
+use huffq::lengths::{DEFAULT_MAX_LENGTH, package_merge};
+use huffq::{Alphabet, CodeTable, block, histogram, serial};
+
+fn main() {
+    divan::main();
+}
+
+/// Share of zeros in per cent; the other values fall off geometrically, as after a ReLU.
+const SPARSITIES: [u64; 3] = [20, 50, 80];
+
+/// One block of 64 Ki symbols, by a fixed linear congruential generator (Knuth's MMIX constants).
+fn activations(zeros: u64) -> Vec<u8> {
+    let mut state = 1u64;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    (0..block::BLOCK_SYMBOLS)
+        .map(|_| {
+            if next() % 100 < zeros {
+                0
+            } else {
+                1 + (next().trailing_ones() * 2 + (next() % 2) as u32).min(14) as u8
+            }
+        })
+        .collect()
+}
+
+fn table(symbols: &[u8]) -> CodeTable {
+    CodeTable::from_counts(&histogram::count(symbols)[..16], DEFAULT_MAX_LENGTH).unwrap()
+}
+
+#[divan::bench(args = SPARSITIES)]
+fn count(bencher: Bencher, zeros: u64) {
+    let symbols = activations(zeros);
+    bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| histogram::count(&symbols));
+}
+
+#[divan::bench(args = [16, 256])]
+fn code_lengths(bencher: Bencher, alphabet: u64) {
+    let counts: Vec<u64> = (0..alphabet).map(|s| 1 + (1 << 20) / (s + 1)).collect();
+    bencher.bench_local(|| package_merge(black_box(&counts), DEFAULT_MAX_LENGTH));
+}
+
+#[divan::bench(args = SPARSITIES)]
+fn serial_encode(bencher: Bencher, zeros: u64) {
+    let symbols = activations(zeros);
+    let table = table(&symbols);
+    let mut out = Vec::new();
+    bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
+        out.clear();
+        serial::encode(&symbols, &table, &mut out).unwrap()
+    });
+}
+
+#[divan::bench(args = SPARSITIES)]
+fn serial_decode(bencher: Bencher, zeros: u64) {
+    let symbols = activations(zeros);
+    let table = table(&symbols);
+    let mut bytes = Vec::new();
+    serial::encode(&symbols, &table, &mut bytes).unwrap();
+    let mut out = vec![0; symbols.len()];
+    bencher
+        .counter(BytesCount::of_slice(&symbols))
+        .bench_local(|| serial::decode(&bytes, &table, &mut out).unwrap());
+}
+
+#[divan::bench(args = SPARSITIES)]
+fn block_encode(bencher: Bencher, zeros: u64) {
+    let symbols = activations(zeros);
+    let alphabet = Alphabet::new(4, false).unwrap();
+    let mut out = Vec::new();
+    bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
+        out.clear();
+        block::encode(&symbols, alphabet, &mut out).unwrap();
+    });
+}
+
+#[divan::bench(args = SPARSITIES)]
+fn block_decode(bencher: Bencher, zeros: u64) {
+    let symbols = activations(zeros);
+    let alphabet = Alphabet::new(4, false).unwrap();
+    let mut bytes = Vec::new();
+    block::encode(&symbols, alphabet, &mut bytes).unwrap();
+    let mut out = vec![0; symbols.len()];
+    bencher
+        .counter(BytesCount::of_slice(&symbols))
+        .bench_local(|| block::decode(&bytes, alphabet, &mut out).unwrap());
+}
