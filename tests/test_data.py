@@ -97,8 +97,8 @@ def test_npz_reads_float_images_and_other_sizes(tmp_path: Path) -> None:
 def test_npz_key_pattern_joins_arrays(shared_data: Path) -> None:
     keys = data.NpzKeys("data_batch_*_x", "data_batch_*_y", "test_batch_x", "test_batch_y")
     cifar = data.load("npz", shared_data / "cifar10-original-subset.npz", workers=0, keys=keys)
-    assert len(cifar.train) == 5170  # type: ignore[arg-type]
-    assert len(cifar.test) == 1017  # type: ignore[arg-type]
+    assert len(cifar.train) == 5170
+    assert len(cifar.test) == 1017
     assert cifar.num_classes == 10
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from huffq import checkpoint
-from huffq.data import ImageData
+from huffq import checkpoint, models
+from huffq.data import ImageData, NpzKeys, load
 from huffq.errors import CheckpointError, DataError, TrainingError
 from huffq.quant import QuantConv2d
 from huffq.train import FitReport, fit, validate
@@ -186,6 +186,13 @@ def test_unwritable_folder_is_refused_before_training(tmp_path: Path) -> None:
     assert not read
 
 
+def test_wrong_arguments_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="epochs is -1"):
+        train(network(), tmp_path, epochs=-1)
+    with pytest.raises(ValueError, match="device 'cuda' cannot be used"):
+        train(network(), tmp_path, device="cuda", devices=99)
+
+
 def test_resume_needs_a_whole_checkpoint_of_this_network(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         train(network(), tmp_path, resume=True)
@@ -223,3 +230,14 @@ def test_validate_with_few_classes_and_without_images() -> None:
     assert (report.top1, report.top5) == (50, 100)
     with pytest.raises(DataError, match="no images"):
         validate(nn.Identity(), loader(torch.empty(0, 2), torch.empty(0)), device="cpu")
+
+
+def test_validate_scores_a_foreign_users_checkpoint(shared_data: Path) -> None:
+    keys = NpzKeys("test_batch_x", "test_batch_y", "test_batch_x", "test_batch_y")
+    cifar = load("npz", shared_data / "cifar10-original-subset.npz", keys=keys, workers=0)
+    model = models.resnet20(channels=(8, 16, 48))
+    checkpoint.load(shared_data / "resnet20-4bit" / checkpoint.BEST, model)
+    report = validate(model, cifar.test_loader(), device="cpu")
+    assert report.samples == 1017
+    assert report.top1 == pytest.approx(89.38, abs=0.005)  # what its owner's code gives
+    assert report.top5 > 99

@@ -6,9 +6,6 @@ checkpoint means the same thing whichever way its images came in.
 
 from __future__ import annotations
 
-import fnmatch
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +18,22 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets
 from torchvision.transforms import v2
 
+from huffq._npz import NpzKeys, read_npz
 from huffq.errors import DataError
+
+__all__ = [
+    "CIFAR10_MEAN",
+    "CIFAR10_STD",
+    "IMAGE_SIZE",
+    "NAMES",
+    "NPZ_KEYS",
+    "ImageData",
+    "LabelledImages",
+    "Loader",
+    "NpzKeys",
+    "Transform",
+    "load",
+]
 
 CIFAR10_MEAN: Final = (0.491, 0.482, 0.447)
 """Mean of CIFAR-10's red, green and blue, in units of full scale; the notebook's figures."""
@@ -32,23 +44,12 @@ IMAGE_SIZE: Final = 32
 NAMES: Final = ("cifar10", "digits", "folder", "npz")
 """The datasets that `load` knows."""
 
+NPZ_KEYS: Final = NpzKeys()
+"""The names of an ``.npz`` file's arrays unless others are given."""
+
 Transform = Callable[[Any], torch.Tensor]
 LabelledImages = Dataset[tuple[torch.Tensor, int]]
 Loader = DataLoader[tuple[torch.Tensor, int]]
-
-
-@dataclass(frozen=True)
-class NpzKeys:
-    """Names of the four arrays in an ``.npz`` file.
-
-    Each may be a pattern with ``*`` and ``?``: the arrays that match, in order of their names, are
-    concatenated (``data_batch_*_x``).
-    """
-
-    x_train: str = "x_train"
-    y_train: str = "y_train"
-    x_test: str = "x_test"
-    y_test: str = "y_test"
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,11 @@ class ImageData:
 class _ArrayImages(LabelledImages):
     """Images `[N,3,H,W]` and labels `[N]` that lie in memory."""
 
-    def __init__(self, images: torch.Tensor, labels: torch.Tensor, transform: Transform) -> None:
+    def __init__(
+        self, images: torch.Tensor, labels: npt.NDArray[np.integer], transform: Transform
+    ) -> None:
         self.images = images
-        self.labels = labels.tolist()
+        self.labels: list[int] = labels.tolist()
         self.transform = transform
 
     def __len__(self) -> int:
@@ -126,7 +129,7 @@ def load(
     workers: int = 2,
     seed: int = 0,
     download: bool = False,
-    keys: NpzKeys = NpzKeys(),
+    keys: NpzKeys = NPZ_KEYS,
 ) -> ImageData:
     """Open a dataset by name.
 
@@ -158,12 +161,12 @@ def load(
         split, workers = _digits(), 0
     elif name == "cifar10":
         split = _cifar10(Path("data" if root is None else root), download)
-    elif name in NAMES:
-        if root is None:
-            raise DataError(f"dataset {name!r} needs root, the path of its images")
-        split = _folder(Path(root)) if name == "folder" else _npz(Path(root), keys)
-    else:
+    elif name not in NAMES:
         raise DataError(f"there is no dataset {name!r}; choose one of {', '.join(NAMES)}")
+    elif root is None:
+        raise DataError(f"dataset {name!r} needs root, the path of its images")
+    else:
+        split = _folder(Path(root)) if name == "folder" else _npz(Path(root), keys)
     for part, images in (("training", split.train), ("test", split.test)):
         if len(images) == 0:
             raise DataError(f"dataset {name!r} has no {part} images")
@@ -191,6 +194,7 @@ def _crop_and_flip() -> Transform:
 
 
 def _digits() -> _Split:
+    # Here and not above, because scikit-learn takes a second to import and only digits need it.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -198,14 +202,13 @@ def _digits() -> _Split:
     grey = torch.from_numpy(raw.images).float()[:, None] / 16  # the digits' full scale is 16
     scaled = torch.nn.functional.interpolate(grey, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear")
     images = scaled.expand(-1, 3, -1, -1)
-    labels = torch.from_numpy(raw.target)
     train, test = train_test_split(
-        np.arange(len(labels)), test_size=0.2, stratify=raw.target, random_state=0
+        np.arange(len(images)), test_size=0.2, stratify=raw.target, random_state=0
     )
     shift = _transform(v2.RandomCrop(IMAGE_SIZE, padding=2))
     return _Split(
-        _ArrayImages(images[train], labels[train], shift),
-        _ArrayImages(images[test], labels[test], _transform()),
+        _ArrayImages(images[train], raw.target[train], shift),
+        _ArrayImages(images[test], raw.target[test], _transform()),
         num_classes=10,
     )
 
@@ -246,64 +249,9 @@ def _folder(root: Path) -> _Split:
 
 
 def _npz(path: Path, keys: NpzKeys) -> _Split:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}; root must name an .npz file")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is not a whole .npz file")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            x_train, x_test = (_images(path, file, key) for key in (keys.x_train, keys.x_test))
-            y_train, y_test = (_labels(path, file, key) for key in (keys.y_train, keys.y_test))
-    except DataError:
-        raise
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged, or holds something else than numbers") from error
-    for images, labels, key in (
-        (x_train, y_train, keys.x_train),
-        (x_test, y_test, keys.x_test),
-    ):
-        if len(images) != len(labels):
-            raise DataError(f"{path}: {key!r} has {len(images)} images but {len(labels)} labels")
-    num_classes = 1 + max((int(y.max()) for y in (y_train, y_test) if len(y)), default=0)
+    train, test = read_npz(path, keys)
     return _Split(
-        _ArrayImages(x_train, y_train, _crop_and_flip()),
-        _ArrayImages(x_test, y_test, _transform()),
-        num_classes,
+        _ArrayImages(torch.from_numpy(train.images), train.labels, _crop_and_flip()),
+        _ArrayImages(torch.from_numpy(test.images), test.labels, _transform()),
+        num_classes=1 + max(int(part.labels.max(initial=0)) for part in (train, test)),
     )
-
-
-def _array(path: Path, file: Any, pattern: str) -> npt.NDArray[Any]:
-    names = sorted(fnmatch.filter(file.files, pattern))
-    if not names:
-        raise DataError(f"{path} has no array {pattern!r}; it holds {', '.join(file.files)}")
-    return np.concatenate([file[name] for name in names])
-
-
-def _images(path: Path, file: Any, pattern: str) -> torch.Tensor:
-    images = _array(path, file, pattern)
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise DataError(f"{path}: {pattern!r} has shape {images.shape}; it must be [N,3,H,W]")
-    if images.dtype == np.uint8:
-        return torch.from_numpy(images)
-    if not np.issubdtype(images.dtype, np.floating):
-        raise DataError(f"{path}: {pattern!r} is {images.dtype}; it must be uint8 or float")
-    if not np.isfinite(images).all():
-        raise DataError(f"{path}: {pattern!r} contains NaN or infinity")
-    if images.size and (images.min() < 0 or images.max() > 1):
-        raise DataError(
-            f"{path}: {pattern!r} reaches from {images.min():g} to {images.max():g}; float images "
-            "must lie in [0, 1], before any normalisation"
-        )
-    return torch.from_numpy(images.astype(np.float32, copy=False))
-
-
-def _labels(path: Path, file: Any, pattern: str) -> torch.Tensor:
-    labels = _array(path, file, pattern)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            f"{path}: {pattern!r} is {labels.dtype} of shape {labels.shape}; labels must be "
-            "integers of shape [N]"
-        )
-    if labels.size and labels.min() < 0:
-        raise DataError(f"{path}: {pattern!r} holds the label {labels.min()}; labels start at 0")
-    return torch.from_numpy(labels.astype(np.int64))
