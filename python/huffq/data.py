@@ -134,8 +134,9 @@ def load(
     """Open a dataset by name.
 
     Training images are cropped at random from a frame of 4 zero pixels and flipped at random, as in
-    the notebook; digits are shifted only, because a mirrored digit is none. Images that are not
-    32x32 are scaled to 32 pixels on their shorter side and cropped around the centre.
+    the notebook; digits are shifted by up to 2 pixels only, because a mirrored digit is none.
+    Images that are not 32x32 are scaled to 32 pixels on their shorter side and cropped around the
+    centre.
 
     Args:
         name: ``"digits"`` (scikit-learn's 1,797 handwritten digits, needs no download),

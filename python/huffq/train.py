@@ -85,8 +85,8 @@ def fit(
     After every epoch the network is validated on the test images and written to
     ``checkpoint.pth``, and to ``model_best.pth.tar`` too if it was the best so far. An interrupt
     leaves the last finished epoch there; what an earlier run left is replaced, or with `resume`
-    continued. `model` ends with the weights of the last epoch, on the
-    CPU. The global random state is seeded; seed it before building `model` to repeat that too.
+    continued. `model` ends with the weights of the last epoch, on the CPU. The global random state
+    is seeded; seed it before building `model` to repeat the initial weights too.
 
     Args:
         model: The network, from images ``[B,3,H,W]`` to logits ``[B, classes]``.
@@ -132,6 +132,7 @@ def fit(
             device, devices, progress, max_epochs=epochs, callbacks=[checkpoints]
         )
         if previous is not None:
+            # Lightning's own epoch counter, which restoring one of its checkpoints would set.
             position: Any = trainer.fit_loop.epoch_progress.current
             position.processed = position.completed = previous["epoch"]
         with keyboard_interrupt(folder):
