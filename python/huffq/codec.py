@@ -61,7 +61,8 @@ def decode(
     shape, _, signed = _huffq.describe(source)
     dtype = np.int8 if signed else np.uint8
     if out is None:
-        out = np.empty(shape, dtype)
+        fresh: IntegerArray = np.empty(shape, dtype)
+        out = fresh
     elif out.shape != tuple(shape) or out.dtype != dtype:
         raise ValueError(
             f"out is {out.dtype}{list(out.shape)}; it must be {np.dtype(dtype)}{shape}"
