@@ -59,14 +59,11 @@ def decode(
     """
     source = np.frombuffer(blob, np.uint8)
     shape, _, signed = _huffq.describe(source)
-    dtype = np.int8 if signed else np.uint8
+    dtype: np.dtype[Any] = np.dtype(np.int8 if signed else np.uint8)
     if out is None:
-        fresh: IntegerArray = np.empty(shape, dtype)
-        out = fresh
+        out = np.empty(shape, dtype)
     elif out.shape != tuple(shape) or out.dtype != dtype:
-        raise ValueError(
-            f"out is {out.dtype}{list(out.shape)}; it must be {np.dtype(dtype)}{shape}"
-        )
+        raise ValueError(f"out is {out.dtype}{list(out.shape)}; it must be {dtype}{shape}")
     elif not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out must be a writable array in C order")
     _huffq.decode_into(source, as_bytes(out), threads)
