@@ -1,0 +1,174 @@
+"""Commands that need numpy alone: ``encode``, ``decode``, ``info`` and ``verify``."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+import huffq
+from huffq._atomic import atomic_writer
+from huffq.cli.options import Commands, add_command
+from huffq.errors import DataError
+from huffq.report import encode_table, format_bytes, info_table
+
+if TYPE_CHECKING:
+    import argparse
+
+    import numpy.typing as npt
+
+_CHUNK_SYMBOLS = 1 << 24
+"""Symbols that are decoded at a time, so that a file of any size fits in memory."""
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this module."""
+    _add_encode(commands)
+    _add_decode(commands)
+    _add_info(commands)
+    _add_verify(commands)
+
+
+def _add_encode(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        encode,
+        "Encode uint8 or int8 arrays into a .huffq file",
+        "  huffq encode activations.npy activations.huffq\n"
+        "  huffq encode codes.npz codes.huffq --fields resid_4b mlp_4b --bits 4",
+    )
+    parser.add_argument("input", help=".npy (any size, read in pieces) or .npz")
+    parser.add_argument("output", help=".huffq file; first axis of every array = samples")
+    parser.add_argument("--fields", nargs="+", metavar="NAME", help="arrays of the .npz to encode")
+    parser.add_argument("--bits", type=int, help="bit width (default: the narrowest that fits)")
+    parser.add_argument("--threads", type=int, help="default: every core")
+
+
+def encode(args: argparse.Namespace) -> None:
+    """Encode a file of arrays and print what it gave."""
+    _require_suffix(args.output, ".huffq")
+    source = _load(Path(args.input), args.fields)
+    report = huffq.encode_dataset(source, args.output, bits=args.bits, threads=args.threads)
+    print(encode_table(report))
+
+
+def _load(path: Path, names: list[str] | None) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
+    """Map the array of an ``.npy`` file into memory, or read the named arrays of an ``.npz``."""
+    try:
+        content = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            if names is not None:
+                raise DataError(f"{path} holds one array without a name; leave --fields out")
+            return content
+        with content:
+            return {name: content[name] for name in _chosen(path, content.files, names)}
+    except DataError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is not a whole .npy or .npz file of numbers") from error
+
+
+def _add_decode(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        decode,
+        "Decode a .huffq file into numpy's formats",
+        "  huffq decode activations.huffq activations.npz\n"
+        "  huffq decode activations.huffq layer.npy --fields features.27",
+    )
+    parser.add_argument("input", help=".huffq file")
+    parser.add_argument("output", help=".npz, or .npy for a single field")
+    parser.add_argument("--fields", nargs="+", metavar="NAME", help="default: all")
+    parser.add_argument("--threads", type=int, help="default: every core")
+
+
+def decode(args: argparse.Namespace) -> None:
+    """Decode fields piece by piece into an array file."""
+    suffix = _require_suffix(args.output, ".npz", ".npy")
+    dataset = huffq.open(args.input, threads=args.threads)
+    names = _chosen(args.input, list(dataset.fields), args.fields)
+    if suffix == ".npy" and len(names) > 1:
+        raise ValueError(
+            f"{args.output}: an .npy file holds one field, not {len(names)}; "
+            "choose one with --fields, or write .npz"
+        )
+    with atomic_writer(args.output) as file:
+        if suffix == ".npy":
+            _write_array(file, dataset[names[0]])
+        else:
+            with zipfile.ZipFile(file, "w") as archive:
+                for name in names:
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        _write_array(member, dataset[name])
+    print(f"{args.output}: {len(names)} fields of {len(dataset)} samples")
+
+
+def _write_array(file: IO[bytes], field: huffq.Field) -> None:
+    """Write a field in numpy's ``.npy`` format."""
+    header = {"descr": field.dtype.str, "fortran_order": False, "shape": field.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    step = max(1, _CHUNK_SYMBOLS // max(1, math.prod(field.shape[1:])))
+    for start in range(0, len(field), step):
+        file.write(field[start : start + step].tobytes())
+
+
+def _add_info(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        info,
+        "Show what a .huffq file holds",
+        "  huffq info activations.huffq\n  huffq info activations.huffq --json",
+    )
+    parser.add_argument("input", help=".huffq file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def info(args: argparse.Namespace) -> None:
+    """Print the fields of a file, their sizes and its metadata."""
+    dataset = huffq.open(args.input)
+    if args.json:
+        print(json.dumps(dataset.info, indent=2))
+        return
+    size = format_bytes(dataset.info["bytes"])
+    print(f"{args.input}: {len(dataset)} samples, {len(dataset.fields)} fields, {size}")
+    print(info_table(dataset))
+    for key, value in dataset.metadata.items():
+        print(f"{key}: {value}")
+
+
+def _add_verify(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        verify,
+        "Check and decode every block of a .huffq file",
+        "  huffq verify activations.huffq",
+    )
+    parser.add_argument("input", help=".huffq file")
+    parser.add_argument("--threads", type=int, help="default: every core")
+
+
+def verify(args: argparse.Namespace) -> None:
+    """Decode a whole file and say that it is sound."""
+    dataset = huffq.open(args.input, threads=args.threads)
+    dataset.verify(progress=True)
+    print(f"{args.input}: {len(dataset.fields)} fields of {len(dataset)} samples are sound")
+
+
+def _chosen(path: str | Path, known: list[str], names: list[str] | None) -> list[str]:
+    """Return `names`, or all known ones, after a look that each exists."""
+    for name in names or ():
+        if name not in known:
+            raise DataError(f"{path} has no field {name!r}; it has {', '.join(known)}")
+    return known if names is None else names
+
+
+def _require_suffix(path: str, *suffixes: str) -> str:
+    suffix = Path(path).suffix
+    if suffix not in suffixes:
+        raise ValueError(f"{path}: the output must end in {' or '.join(suffixes)}")
+    return suffix

@@ -1,0 +1,114 @@
+"""Plain-text tables and units, for people at a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from huffq.store import Dataset
+    from huffq.writer import EncodeReport
+
+
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay cells out in columns: the first flush left, the others flush right.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells, as many per row as there are columns.
+
+    Returns:
+        The lines of the table, without a final newline.
+    """
+    table = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if position else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def format_bytes(count: float) -> str:
+    """Return a number of bytes in decimal units, such as ``1.5 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def format_rate(symbols: int, seconds: float) -> str:
+    """Return symbols per second in millions, such as ``812 M/s``; ``-`` if no time passed."""
+    return f"{symbols / seconds / 1e6:.0f} M/s" if seconds > 0 else "-"
+
+
+def _format_shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _sizes(encoded_bits: int, raw_bits: int, symbols: int) -> list[str]:
+    """Return coded bits per symbol and the ratio of coded to raw bits."""
+    if symbols == 0:
+        return ["-", "-"]
+    return [f"{encoded_bits / symbols:.3f}", f"{encoded_bits / raw_bits:.4f}"]
+
+
+def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | None = None) -> str:
+    """Describe what encoding a dataset gave, one row per field and one for the whole file.
+
+    Args:
+        report: From `huffq.encode_dataset`.
+        decode_seconds: Time that one thread took to decode each field; adds a column.
+
+    Returns:
+        The table: sample shape, share of zeros, entropy and coded bits per symbol, coded over raw
+        size (smaller is better), and symbols coded per second of one thread.
+    """
+    header = ["field", "shape", "zeros", "entropy", "bits/symbol", "ratio", "encode"]
+    rows = [
+        [
+            name,
+            _format_shape(field.sample_shape),
+            f"{field.zeros:.2f}",
+            f"{field.entropy:.3f}",
+            *_sizes(field.encoded_bits, field.raw_bits, field.symbols),
+            format_rate(field.symbols, field.encode_seconds),
+        ]
+        for name, field in report.fields.items()
+    ]
+    encode_seconds = sum(field.encode_seconds for field in report.fields.values())
+    rows.append(
+        [
+            "whole file",
+            "",
+            "",
+            f"{report.entropy:.3f}",
+            *_sizes(report.encoded_bits, report.raw_bits, report.symbols),
+            format_rate(report.symbols, encode_seconds),
+        ]
+    )
+    if decode_seconds is not None:
+        header.append("decode")
+        for row, field in zip(rows, report.fields.values(), strict=False):
+            row.append(format_rate(field.symbols, decode_seconds[field.name]))
+        rows[-1].append(format_rate(report.symbols, sum(decode_seconds.values())))
+    return format_table(header, rows)
+
+
+def info_table(dataset: Dataset) -> str:
+    """Describe the fields of an open file: sample shape, type, width, scale and coded size."""
+    rows = []
+    for name, field in dataset.fields.items():
+        symbols = math.prod(field.shape)
+        scale = f"{field.scale.item():.6g}" if field.scale.size == 1 else "varies"
+        sizes = _sizes(field.encoded_bits, symbols * field.bits, symbols)
+        shape = _format_shape(field.shape[1:])
+        rows.append([name, shape, str(field.dtype), str(field.bits), scale, *sizes])
+    return format_table(["field", "shape", "dtype", "bits", "scale", "bits/symbol", "ratio"], rows)
