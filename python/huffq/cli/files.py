@@ -60,17 +60,17 @@ def encode(args: argparse.Namespace) -> None:
 def _load(path: Path, names: list[str] | None) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
     """Map the array of an ``.npy`` file into memory, or read the named arrays of an ``.npz``."""
     try:
-        content = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            if names is not None:
-                raise DataError(f"{path} holds one array without a name; leave --fields out")
-            return content
-        with content:
-            return {name: content[name] for name in _chosen(path, content.files, names)}
+        if zipfile.is_zipfile(path):
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in _chosen(path, file.files, names)}
+        array = np.lib.format.open_memmap(path, mode="r")
     except DataError:
         raise
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not a whole .npy or .npz file of numbers") from error
+    if names is not None:
+        raise DataError(f"{path} holds one array without a name; leave --fields out")
+    return array
 
 
 def _add_decode(commands: Commands) -> None:

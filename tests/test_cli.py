@@ -1,0 +1,205 @@
+"""The commands end to end, and one sentence for everything that can be wrong with their input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import huffq
+from huffq.cli import main
+
+
+@pytest.fixture
+def fails(capsys):
+    """Run a command that must fail; give its one sentence."""
+
+    def run(*argv):
+        assert main([str(arg) for arg in argv]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("huffq: error: ")
+        assert captured.err.count("\n") == 1
+        return captured.err
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A file of two fields, and the arrays in it."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "a": rng.integers(0, 16, (20, 3, 4), dtype=np.uint8),
+        "b": rng.integers(-8, 8, (20, 5), dtype=np.int8),
+    }
+    path = tmp_path / "codes.huffq"
+    huffq.encode_dataset(arrays, path, progress=False, metadata={"origin": "test"})
+    return path, arrays
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_encode_and_decode_an_npy(tmp_path, capsys):
+    codes = np.random.default_rng(0).integers(0, 16, (50, 7), dtype=np.uint8)
+    np.save(tmp_path / "codes.npy", codes)
+    assert main(["encode", f"{tmp_path}/codes.npy", f"{tmp_path}/codes.huffq"]) == 0
+    assert "whole file" in capsys.readouterr().out
+    assert main(["decode", f"{tmp_path}/codes.huffq", f"{tmp_path}/back.npy"]) == 0
+    back = np.load(tmp_path / "back.npy")
+    assert back.dtype == codes.dtype
+    np.testing.assert_array_equal(back, codes)
+    assert names(tmp_path) == ["back.npy", "codes.huffq", "codes.npy"]
+
+
+def test_encode_and_decode_an_npz(tmp_path, store):
+    _, arrays = store
+    np.savez(tmp_path / "codes.npz", **arrays, scale=np.ones(3))
+    command = ["encode", f"{tmp_path}/codes.npz", f"{tmp_path}/two.huffq", "--bits", "5"]
+    assert main([*command, "--fields", "a", "b"]) == 0
+    assert huffq.open(tmp_path / "two.huffq")["b"].bits == 5
+    assert main(["decode", f"{tmp_path}/two.huffq", f"{tmp_path}/back.npz"]) == 0
+    with np.load(tmp_path / "back.npz") as back:
+        assert back.files == ["a", "b"]
+        for name, codes in arrays.items():
+            assert back[name].dtype == codes.dtype
+            np.testing.assert_array_equal(back[name], codes)
+
+
+def test_decode_reads_piece_by_piece(tmp_path, store, monkeypatch):
+    path, arrays = store
+    monkeypatch.setattr("huffq.cli.files._CHUNK_SYMBOLS", 30)
+    assert main(["decode", str(path), f"{tmp_path}/a.npy", "--fields", "a"]) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), arrays["a"])
+
+
+def test_info_shows_fields_and_metadata(store, capsys):
+    path, _ = store
+    assert main(["info", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{path}: 20 samples, 2 fields, ")
+    assert [line.split()[:4] for line in lines[3:5]] == [
+        ["a", "3x4", "uint8", "4"],
+        ["b", "5", "int8", "4"],
+    ]
+    assert lines[-1] == "origin: test"
+
+
+def test_info_prints_json(store, capsys):
+    path, _ = store
+    assert main(["info", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == huffq.open(path).info
+
+
+def test_verify_says_that_a_file_is_sound(store, capsys):
+    path, _ = store
+    assert main(["verify", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: 2 fields of 20 samples are sound\n"
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path, store, fails):
+    path, _ = store
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1
+    for name, content in {
+        "truncated.huffq": whole[:-5],
+        "damaged.huffq": bytes(damaged),
+        "foreign.huffq": b"not what huffq wrote" * 20,
+        "empty.huffq": b"",
+    }.items():
+        broken = tmp_path / name
+        broken.write_bytes(content)
+        assert name in fails("verify", broken)
+        fails("decode", broken, tmp_path / "out.npz")
+    assert "out.npz" not in names(tmp_path)
+    assert "out.npz.part" not in names(tmp_path)
+    assert "No such file" in fails("info", tmp_path / "absent.huffq")
+
+
+def test_inputs_that_are_no_codes_are_refused(tmp_path, fails):
+    output = tmp_path / "out.huffq"
+    for name, array, expected in (
+        ("float.npy", np.array([[0.5, np.nan]]), "float64"),
+        ("empty.npy", np.zeros((0, 3), np.uint8), "no samples"),
+        ("object.npy", np.array([None]), "not a whole .npy or .npz file of numbers"),
+    ):
+        np.save(tmp_path / name, array)
+        assert expected in fails("encode", tmp_path / name, output)
+    np.save(tmp_path / "range.npy", np.array([[1, 2], [3, 16]], np.uint8))
+    message = fails("encode", tmp_path / "range.npy", output, "--bits", 4)
+    assert "16" in message
+    assert 'field "data", sample 1' in message
+    np.savez(tmp_path / "uneven.npz", a=np.zeros((2, 1), np.uint8), b=np.zeros((3, 1), np.uint8))
+    assert "number of samples" in fails("encode", tmp_path / "uneven.npz", output)
+    assert "no field 'c'; it has a, b" in fails(
+        "encode", tmp_path / "uneven.npz", output, "--fields", "c"
+    )
+    assert "leave --fields out" in fails("encode", tmp_path / "range.npy", output, "--fields", "a")
+    for content in (b"", b"text", (tmp_path / "uneven.npz").read_bytes()[:-30]):
+        (tmp_path / "foreign.npz").write_bytes(content)
+        assert "not a whole" in fails("encode", tmp_path / "foreign.npz", output)
+    assert not list(tmp_path.glob("out.huffq*"))
+
+
+def test_outputs_that_cannot_be_written_are_refused(tmp_path, store, fails):
+    path, _ = store
+    np.save(tmp_path / "codes.npy", np.zeros((2, 2), np.uint8))
+    assert "must end in .huffq" in fails("encode", tmp_path / "codes.npy", tmp_path / "x.npy")
+    assert "must end in .npz or .npy" in fails("decode", path, tmp_path / "x.txt")
+    assert "holds one field, not 2" in fails("decode", path, tmp_path / "x.npy")
+    assert "no field 'z'; it has a, b" in fails("decode", path, tmp_path / "x.npz", "--fields", "z")
+    absent = tmp_path / "absent"
+    assert "absent" in fails("encode", tmp_path / "codes.npy", absent / "x.huffq")
+    assert "absent" in fails("decode", path, absent / "x.npz")
+    assert "threads" in fails("decode", path, tmp_path / "x.npz", "--threads", 0)
+    assert names(tmp_path) == ["codes.huffq", "codes.npy"]
+
+
+def test_an_interrupt_ends_with_130(store, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(huffq, "open", interrupt)
+    assert main(["info", str(store[0])]) == 130
+    assert capsys.readouterr().err == "huffq: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "command", ["demo", "train", "extract", "tiles", "encode", "decode", "info", "verify"]
+)
+def test_help_shows_examples(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert f"examples:\n  huffq {command}" in capsys.readouterr().out
+
+
+def test_files_need_no_torch_and_networks_say_what_to_install(tmp_path):
+    np.save(tmp_path / "codes.npy", np.arange(12, dtype=np.uint8).reshape(3, 4))
+    script = """
+import sys
+sys.modules["torch"] = None
+from huffq.cli import main
+for command in (
+    ["encode", "codes.npy", "codes.huffq"],
+    ["decode", "codes.huffq", "codes.npz"],
+    ["info", "codes.huffq"],
+    ["verify", "codes.huffq"],
+):
+    assert main(command) == 0
+for command in (["demo"], ["train"], ["extract", "x", "y.npz"], ["tiles", "x"]):
+    assert main(command) == 2
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines() == [
+        f"huffq: error: {command!r} needs the package 'torch'; "
+        "install it with: pip install 'huffq[train]'"
+        for command in ("demo", "train", "extract", "tiles")
+    ]
