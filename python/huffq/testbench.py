@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from huffq.tiles import Integers
 
 PSUM_BITS = 16
-"""Width of a partial sum and of an output in the text files (design of the accelerator)."""
+"""Binary digits of a partial sum and of an output, as real test benches for 8x8 arrays have it."""
 
 _HEADER_LINES = 3
 
