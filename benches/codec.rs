@@ -6,8 +6,9 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use huffq::block::{BLOCK_SYMBOLS, Coder};
 use huffq::lengths::{DEFAULT_MAX_LENGTH, package_merge};
-use huffq::{Alphabet, CodeTable, block, histogram, serial};
+use huffq::{Alphabet, Backend, CodeTable, histogram, serial};
 
 fn main() {
     divan::main();
@@ -24,7 +25,7 @@ fn activations(zeros: u64) -> Vec<u8> {
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state >> 33
     };
-    (0..block::BLOCK_SYMBOLS)
+    (0..BLOCK_SYMBOLS)
         .map(|_| {
             if next() % 100 < zeros {
                 0
@@ -36,13 +37,22 @@ fn activations(zeros: u64) -> Vec<u8> {
 }
 
 fn table(symbols: &[u8]) -> CodeTable {
-    CodeTable::from_counts(&histogram::count(symbols)[..16], DEFAULT_MAX_LENGTH).unwrap()
+    let counts = histogram::count(Backend::current().unwrap(), symbols);
+    CodeTable::from_counts(&counts[..16], DEFAULT_MAX_LENGTH).unwrap()
 }
 
-#[divan::bench(args = SPARSITIES)]
-fn count(bencher: Bencher, zeros: u64) {
+/// Every backend of this machine at every sparsity.
+fn cases() -> impl Iterator<Item = (&'static str, u64)> {
+    Backend::available().flat_map(|b| SPARSITIES.map(|zeros| (b.name(), zeros)))
+}
+
+#[divan::bench(args = cases())]
+fn count(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let symbols = activations(zeros);
-    bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| histogram::count(&symbols));
+    let backend = Backend::by_name(backend).unwrap();
+    bencher
+        .counter(BytesCount::of_slice(&symbols))
+        .bench_local(|| histogram::count(backend, &symbols));
 }
 
 #[divan::bench(args = [16, 256])]
@@ -74,25 +84,27 @@ fn serial_decode(bencher: Bencher, zeros: u64) {
         .bench_local(|| serial::decode(&bytes, &table, &mut out).unwrap());
 }
 
-#[divan::bench(args = SPARSITIES)]
-fn block_encode(bencher: Bencher, zeros: u64) {
+#[divan::bench(args = cases())]
+fn block_encode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let symbols = activations(zeros);
     let alphabet = Alphabet::new(4, false).unwrap();
+    let mut coder = Coder::new(Backend::by_name(backend).unwrap());
     let mut out = Vec::new();
     bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
         out.clear();
-        block::encode(&symbols, alphabet, &mut out).unwrap();
+        coder.encode(&symbols, alphabet, &mut out).unwrap();
     });
 }
 
-#[divan::bench(args = SPARSITIES)]
-fn block_decode(bencher: Bencher, zeros: u64) {
+#[divan::bench(args = cases())]
+fn block_decode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let symbols = activations(zeros);
     let alphabet = Alphabet::new(4, false).unwrap();
+    let mut coder = Coder::new(Backend::by_name(backend).unwrap());
     let mut bytes = Vec::new();
-    block::encode(&symbols, alphabet, &mut bytes).unwrap();
+    coder.encode(&symbols, alphabet, &mut bytes).unwrap();
     let mut out = vec![0; symbols.len()];
     bencher
         .counter(BytesCount::of_slice(&symbols))
-        .bench_local(|| block::decode(&bytes, alphabet, &mut out).unwrap());
+        .bench_local(|| coder.decode(&bytes, alphabet, &mut out).unwrap());
 }

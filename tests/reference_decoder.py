@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,11 +57,101 @@ def decode_block(block: bytes, bits: int, n: int) -> list[int]:
         text = bit_string(body)
         check_end(text, n * bits)
         return [int(text[i * bits : (i + 1) * bits], 2) for i in range(n)]
-    check(method == 2, "the method is unknown")
+    check(method in (2, 3), "the method is unknown")
     table = 2**bits // 2
     check(len(body) >= table, "the code lengths are cut off")
-    code = canonical_code([nibble for byte in body[:table] for nibble in (byte >> 4, byte & 15)])
-    return decode_serial(bit_string(body[table:]), code, n)
+    lengths = [nibble for byte in body[:table] for nibble in (byte >> 4, byte & 15)]
+    code = canonical_code(lengths)
+    if method == 2:
+        return decode_serial(bit_string(body[table:]), code, n)
+    check(len(code) > 1, "a pivot payload has two symbols or more")
+    return decode_pivot(body[table:], pivot_tree(lengths), n)
+
+
+class Flat(NamedTuple):
+    """2**depth symbols of one code length."""
+
+    depth: int
+    symbols: list[int]
+
+
+class Merge(NamedTuple):
+    """A node that decides between its children."""
+
+    left: Flat | Merge
+    right: Flat | Merge
+
+
+def pivot_tree(lengths: list[int]) -> Flat | Merge:
+    roots = []
+    for length in range(1, 16):
+        symbols = [symbol for symbol, own in enumerate(lengths) if own == length]
+        for depth in reversed(range(9)):
+            if len(symbols) >> depth & 1:
+                roots.append((length - depth, depth, symbols[: 1 << depth]))
+                symbols = symbols[1 << depth :]
+    leaves = iter(sorted(roots))
+    upcoming = [next(leaves)]
+
+    def grow(depth: int) -> Flat | Merge:
+        root_depth, flat_depth, symbols = upcoming[0]
+        if root_depth == depth:
+            upcoming[0] = next(leaves, (-1, 0, []))
+            return Flat(flat_depth, symbols)
+        left = grow(depth + 1)
+        return Merge(left, grow(depth + 1))
+
+    return grow(0)
+
+
+class LowBits:
+    """Numbers off bytes that are filled from the least significant bit."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def read(self, bits: int) -> int:
+        check(self.at + bits <= 8 * len(self.data), "the pivot payload is cut off")
+        value = sum(
+            (self.data[i // 8] >> i % 8 & 1) << (i - self.at)
+            for i in range(self.at, self.at + bits)
+        )
+        self.at += bits
+        return value
+
+    def align(self) -> None:
+        self.at = (self.at + 7) // 8 * 8
+
+
+def decode_pivot(payload: bytes, tree: Flat | Merge, n: int) -> list[int]:
+    reader = LowBits(payload)
+    rights: dict[int, int] = {}  # by a merge node's path from the root: 2 * parent's + 1 for right
+
+    def read_counts(node: Flat | Merge, path: int, count: int) -> None:
+        if isinstance(node, Merge):
+            rights[path] = reader.read(count.bit_length())
+            check(rights[path] <= count, "more symbols go right than there are")
+            read_counts(node.right, 2 * path + 1, rights[path])
+            read_counts(node.left, 2 * path, count - rights[path])
+
+    def read_streams(node: Flat | Merge, path: int, count: int) -> list[int]:
+        if isinstance(node, Flat):
+            symbols = [node.symbols[reader.read(node.depth)] for _ in range(count)]
+            reader.align()
+            return symbols
+        left = read_streams(node.left, 2 * path, count - rights[path])
+        right = read_streams(node.right, 2 * path + 1, rights[path])
+        mask = [reader.read(1) for _ in range(count)]
+        reader.align()
+        check(sum(mask) == rights[path], "a mask and its count disagree")
+        sides = iter(left), iter(right)
+        return [next(sides[bit]) for bit in mask]
+
+    read_counts(tree, 1, n)
+    reader.align()
+    symbols = read_streams(tree, 1, n)
+    check(reader.at == 8 * len(payload), "bytes follow the pivot payload")
+    return symbols
 
 
 def decode_serial(text: str, code: dict[str, int], n: int) -> list[int]:

@@ -30,9 +30,18 @@ def test_encoded_arrays(data: st.DataObject, bits: int, signed: bool) -> None:
     np.testing.assert_array_equal(y, x, strict=True)
 
 
-def test_encoded_arrays_of_several_blocks() -> None:
-    x = (np.random.default_rng(0).geometric(0.4, (2, 70_001)) % 16).astype(np.uint8)
+@pytest.mark.parametrize("alphabet", [2, 3, 16, 100, 256])
+@pytest.mark.parametrize("skew", [1.0, 3.0, 12.0])
+def test_encoded_arrays_of_several_blocks(alphabet: int, skew: float) -> None:
+    random = np.random.default_rng(0).random((2, 40_001))
+    x = (alphabet * random**skew).astype(np.uint8)
     np.testing.assert_array_equal(reference_decoder.decode_array(huffq.encode(x)), x, strict=True)
+
+
+def test_the_pivot_example_of_the_page() -> None:
+    tree = reference_decoder.pivot_tree([1, 3, 3, 3, 4, 4])
+    payload = bytes.fromhex("34 01 00 01 06 0B B2")
+    assert reference_decoder.decode_pivot(payload, tree, 8) == [0, 3, 0, 0, 5, 1, 0, 4]
 
 
 @settings(max_examples=25)

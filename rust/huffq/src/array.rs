@@ -16,11 +16,11 @@
 
 use crc32c::crc32c;
 
-use crate::Alphabet;
-use crate::block::{self, BLOCK_SYMBOLS, MIN_BLOCK_LEN};
+use crate::block::{BLOCK_SYMBOLS, Coder, MIN_BLOCK_LEN};
 use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
+use crate::{Alphabet, Backend};
 
 /// Most axes that an array may have; numpy 1 has the same bound.
 pub const MAX_AXES: usize = 32;
@@ -51,11 +51,13 @@ pub fn encode(
         return Err(Error::argument("shape", format!("{shape:?}"), expected));
     }
     let blocks = codes.chunks(BLOCK_SYMBOLS).enumerate().collect();
-    let encoded = parallel::map(threads, blocks, |(i, codes)| {
+    let backend = Backend::current()?;
+    let encode = |coder: &mut Coder, (i, codes)| {
         let mut out = Vec::new();
-        block::encode(codes, alphabet, &mut out).map_err(|e| shift_index(e, i * BLOCK_SYMBOLS))?;
+        coder.encode(codes, alphabet, &mut out).map_err(|e| shift_index(e, i * BLOCK_SYMBOLS))?;
         Ok(out)
-    })?;
+    };
+    let encoded = parallel::map(threads, blocks, || Coder::new(backend), encode)?;
     let mut blob = MAGIC.to_vec();
     blob.extend([VERSION, alphabet.bits() | if alphabet.signed() { SIGNED } else { 0 }]);
     blob.push(shape.len() as u8);
@@ -144,13 +146,19 @@ impl<'a> Blob<'a> {
             return Err(Error::argument("number of elements of out", out.len(), expected));
         }
         let work = self.blocks.iter().zip(out.chunks_mut(BLOCK_SYMBOLS)).enumerate().collect();
-        parallel::map(threads, work, |(i, (block, out))| {
-            let (crc, body) = block.split_at(CRC_LEN);
-            if crc != crc32c(body).to_le_bytes() {
-                return Err(Error::corrupt(format!("block {i}"), "its checksum differs"));
-            }
-            block::decode(body, self.alphabet, out)
-        })?;
+        let backend = Backend::current()?;
+        parallel::map(
+            threads,
+            work,
+            || Coder::new(backend),
+            |coder, (i, (block, out))| {
+                let (crc, body) = block.split_at(CRC_LEN);
+                if crc != crc32c(body).to_le_bytes() {
+                    return Err(Error::corrupt(format!("block {i}"), "its checksum differs"));
+                }
+                coder.decode(body, self.alphabet, out)
+            },
+        )?;
         Ok(())
     }
 }

@@ -14,16 +14,22 @@ pub type Threads = Option<NonZero<usize>>;
 
 /// Applies `work` to every item on up to `threads` threads; the results keep the items' order.
 ///
-/// After the first error no new item is begun; of several errors the one of the first item counts.
-pub(crate) fn map<T, R, F>(threads: Threads, items: Vec<T>, work: F) -> Result<Vec<R>>
+/// Each thread begins with a state from `init`. After the first error no new item is begun; of
+/// several errors the one of the first item counts.
+pub(crate) fn map<S, T, R>(
+    threads: Threads,
+    items: Vec<T>,
+    init: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> Result<R> + Sync,
+) -> Result<Vec<R>>
 where
     T: Send,
     R: Send,
-    F: Fn(T) -> Result<R> + Sync,
 {
     if items.len() <= 1 {
         // Asking for the number of cores costs more than a small item.
-        return items.into_iter().map(work).collect();
+        let mut state = init();
+        return items.into_iter().map(|item| work(&mut state, item)).collect();
     }
     let available = || thread::available_parallelism().map_or(1, NonZero::get);
     let threads = threads.map_or_else(available, NonZero::get).min(items.len());
@@ -31,9 +37,9 @@ where
     let lock = || queue.lock().expect("a worker does not panic while it holds the queue");
     let next = || lock().next();
     let run = || {
-        let mut done = Vec::new();
+        let (mut state, mut done) = (init(), Vec::new());
         while let Some((index, item)) = next() {
-            let result = work(item);
+            let result = work(&mut state, item);
             if result.is_err() {
                 lock().by_ref().for_each(drop);
             }
@@ -61,7 +67,7 @@ mod tests {
     #[test]
     fn order_is_kept_for_any_number_of_threads() {
         for threads in [1, 2, 3, 64].map(NonZero::new) {
-            let squares = map(threads, (0..1000u64).collect(), |i| Ok(i * i)).unwrap();
+            let squares = map(threads, (0..1000u64).collect(), || 0, |_, i| Ok(i * i)).unwrap();
             assert!(squares.iter().enumerate().all(|(i, &s)| s == (i * i) as u64));
         }
     }
@@ -69,9 +75,10 @@ mod tests {
     #[test]
     fn an_error_ends_the_work() {
         for threads in [1, 4].map(NonZero::new) {
-            let work =
-                |i: u64| if i == 5 { Err(Error::corrupt("item", i.to_string())) } else { Ok(i) };
-            let error = map(threads, (0..10).collect(), work).unwrap_err();
+            let work = |(): &mut (), i: u64| {
+                if i == 5 { Err(Error::corrupt("item", i.to_string())) } else { Ok(i) }
+            };
+            let error = map(threads, (0..10).collect(), || (), work).unwrap_err();
             assert_eq!(error.to_string(), "item is corrupt: 5");
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
-use crate::{CodeTable, histogram};
+use crate::{Backend, CodeTable, histogram};
 
 /// Appends the codewords of `symbols` to `out`, the last byte padded with zeros, and returns their
 /// number of bits.
@@ -11,7 +11,7 @@ use crate::{CodeTable, histogram};
 /// [`Error::NoCodeword`] names the first symbol that `table` has no codeword for; `out` is then
 /// as it was.
 pub fn encode(symbols: &[u8], table: &CodeTable, out: &mut Vec<u8>) -> Result<u64> {
-    let counts = histogram::count(symbols);
+    let counts = histogram::count(Backend::current()?, symbols);
     let lacks = |s: u8| table.lengths().get(usize::from(s)).is_none_or(|&l| l == 0);
     if (0..=255).any(|s| counts[usize::from(s)] > 0 && lacks(s)) {
         let first = symbols.iter().enumerate().find(|&(_, &s)| lacks(s));

@@ -18,10 +18,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{CodeTable, Error, histogram};
+    use crate::{Backend, CodeTable, Error, histogram};
 
     fn round_trip(symbols: &[u8], max_length: u8) {
-        let counts = histogram::count(symbols);
+        let counts = histogram::count(Backend::current().unwrap(), symbols);
         let table = CodeTable::from_counts(&counts, max_length).unwrap();
         let mut bytes = Vec::new();
         let bits = encode(symbols, &table, &mut bytes).unwrap();

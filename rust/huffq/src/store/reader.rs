@@ -9,7 +9,8 @@ use std::path::Path;
 use super::frame::{self, HEADER_LEN, Kind, RECORD_HEAD_LEN, TRAILER_LEN};
 use super::index::{Entry, Index};
 use super::schema::{FieldSchema, Schema};
-use crate::block;
+use crate::Backend;
+use crate::block::Coder;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
@@ -91,6 +92,7 @@ impl Reader {
             spec,
             out,
         )?;
+        let coder = coders()?;
         let mut jobs = Vec::new();
         let mut rest = out;
         let mut sample = range.start;
@@ -102,12 +104,12 @@ impl Reader {
             rest = others;
             sample = stop;
         }
-        parallel::map(threads, jobs, |(block, first, part)| {
+        parallel::map(threads, jobs, coder, |coder, (block, first, part)| {
             if part.len() == self.block_len(field, block) {
-                return self.decode_block(field, block, part);
+                return self.decode_block(coder, field, block, part);
             }
             let mut codes = vec![0; self.block_len(field, block)];
-            self.decode_block(field, block, &mut codes)?;
+            self.decode_block(coder, field, block, &mut codes)?;
             part.copy_from_slice(&codes[first as usize * spec.sample_len()..][..part.len()]);
             Ok(())
         })?;
@@ -133,15 +135,16 @@ impl Reader {
         if out.is_empty() {
             return Ok(());
         }
+        let coder = coders()?;
         let mut wanted: Vec<_> = samples.iter().zip(out.chunks_exact_mut(sample_len)).collect();
         wanted.sort_unstable_by_key(|&(sample, _)| sample);
         let same_block =
             |a: &(&u64, _), b: &(&u64, _)| a.0 / spec.block_samples == b.0 / spec.block_samples;
         let jobs = wanted.chunk_by_mut(same_block).collect();
-        parallel::map(threads, jobs, |hits: &mut [(&u64, &mut [u8])]| {
+        parallel::map(threads, jobs, coder, |coder, hits: &mut [(&u64, &mut [u8])]| {
             let block = hits[0].0 / spec.block_samples;
             let mut codes = vec![0; self.block_len(field, block)];
-            self.decode_block(field, block, &mut codes)?;
+            self.decode_block(coder, field, block, &mut codes)?;
             for (sample, out) in hits {
                 let start = (**sample - block * spec.block_samples) as usize * sample_len;
                 out.copy_from_slice(&codes[start..start + sample_len]);
@@ -160,8 +163,9 @@ impl Reader {
         if blocks.end > available {
             return Err(Error::argument("block", blocks.end, format!("be at most {available}")));
         }
-        parallel::map(threads, blocks.collect(), |block| {
-            self.decode_block(field, block, &mut vec![0; self.block_len(field, block)])
+        let coder = coders()?;
+        parallel::map(threads, blocks.collect(), coder, |coder, block| {
+            self.decode_block(coder, field, block, &mut vec![0; self.block_len(field, block)])
         })?;
         Ok(())
     }
@@ -185,7 +189,13 @@ impl Reader {
         spec.samples_in_block(block, self.index.samples) as usize * spec.sample_len()
     }
 
-    fn decode_block(&self, field: usize, block: u64, out: &mut [u8]) -> Result<()> {
+    fn decode_block(
+        &self,
+        coder: &mut Coder,
+        field: usize,
+        block: u64,
+        out: &mut [u8],
+    ) -> Result<()> {
         let spec = &self.schema.fields[field];
         let name = || format!("block {block} of field {:?}", spec.name);
         let Entry { offset, len } = self.index.blocks[field][block as usize];
@@ -200,8 +210,14 @@ impl Reader {
             return Err(Error::corrupt(name(), "the index points to another block"));
         }
         let body = cursor.take(cursor.remaining())?;
-        block::decode(body, spec.alphabet(), out).map_err(in_block)
+        coder.decode(body, spec.alphabet(), out).map_err(in_block)
     }
+}
+
+/// Makes a thread's coder.
+fn coders() -> Result<impl Fn() -> Coder> {
+    let backend = Backend::current()?;
+    Ok(move || Coder::new(backend))
 }
 
 /// Where the index record begins.

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use super::frame::{self, Kind};
 use super::index::{Entry, Index};
 use super::schema::{FieldSchema, Schema};
+use crate::block::Coder;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
-use crate::{block, histogram};
+use crate::{Backend, histogram};
 
 /// Writes a `.huffq` file in one pass.
 ///
@@ -162,8 +163,13 @@ impl Writer {
 
     fn encode(&mut self, jobs: Vec<Job>) -> Result<()> {
         let fields = &self.schema.fields;
-        let encoded =
-            parallel::map(self.threads, jobs, |job| encode_block(&fields[job.field], job))?;
+        let backend = Backend::current()?;
+        let encoded = parallel::map(
+            self.threads,
+            jobs,
+            || Coder::new(backend),
+            |coder, job| encode_block(coder, &fields[job.field], job),
+        )?;
         for block in encoded {
             let entry = Entry { offset: self.offset, len: block.record.len() as u32 };
             self.fields[block.field].add(entry, &block);
@@ -245,16 +251,16 @@ impl FieldState {
     }
 }
 
-fn encode_block(spec: &FieldSchema, job: Job) -> Result<Encoded> {
+fn encode_block(coder: &mut Coder, spec: &FieldSchema, job: Job) -> Result<Encoded> {
     let begin = Instant::now();
     let mut record = Vec::new();
     let mut counts = [0; 256];
     frame::put_record(Kind::Block, &mut record, |out| {
         out.extend((job.field as u32).to_le_bytes());
         out.extend(job.block.to_le_bytes());
-        counts = block::encode(&job.codes, spec.alphabet(), out)
-            .map_err(|error| locate(error, spec, &job))?
-            .counts;
+        counts = coder
+            .encode(&job.codes, spec.alphabet(), out)
+            .map_err(|error| locate(error, spec, &job))?;
         Ok(())
     })?;
     Ok(Encoded { field: job.field, record, counts, time: begin.elapsed() })

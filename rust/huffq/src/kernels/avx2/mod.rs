@@ -1,0 +1,41 @@
+//! Kernels for AVX2: byte shuffles from tables, eight symbols a lookup.
+
+mod decode;
+mod encode;
+
+pub(super) use decode::{merge, merge_constant, unpack};
+pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
+
+use std::arch::x86_64::*;
+
+/// Symbols of a step, where a kernel works on whole vectors.
+const STEP: usize = 32;
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(bytes: &[u8; 32]) -> __m256i {
+    // SAFETY: the array has the 32 bytes that are read.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(vector: __m256i, out: &mut [u8; 32]) {
+    // SAFETY: the array has the 32 bytes that are written.
+    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), vector) }
+}
+
+/// The same 16 bytes in both lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn broadcast(bytes: &[u8; 16]) -> __m256i {
+    // SAFETY: the array has the 16 bytes that are read.
+    _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
+}
+
+/// Eight bytes in the low half of a vector.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_eight(bytes: &[u8; 8]) -> __m128i {
+    _mm_cvtsi64_si128(i64::from_le_bytes(*bytes))
+}

@@ -1,0 +1,96 @@
+//! Payload to symbols.
+
+use super::tree::{Node, Tree};
+use super::{LINE, Layout, Scratch};
+use crate::error::{Error, Result};
+use crate::kernels::Backend;
+
+/// Decodes a payload into `out`, one symbol for every byte of it.
+///
+/// # Errors
+/// [`Error::Truncated`] or [`Error::Corrupt`] if the payload has not exactly the length that its
+/// node counts promise, or if a mask's population differs from the count. `out` then holds
+/// arbitrary symbols.
+pub fn decode(
+    backend: Backend,
+    tree: &Tree,
+    payload: &[u8],
+    scratch: &mut Scratch,
+    out: &mut [u8],
+) -> Result<()> {
+    let (layout, ping, pong) = scratch.split(out.len());
+    let streams = layout.read(tree, out.len(), payload)?;
+    let decoder = Decoder { backend, tree, layout, streams };
+    let root = tree.nodes().len() - 1;
+    decoder.children(root, ping, pong)?;
+    decoder.node(root, ping, out)
+}
+
+/// A payload whose node counts were read.
+struct Decoder<'a> {
+    backend: Backend,
+    tree: &'a Tree,
+    layout: &'a Layout,
+    streams: &'a [u8],
+}
+
+impl Decoder<'_> {
+    /// Decodes a subtree into the front of `out`; `spare` is working space.
+    fn subtree(&self, index: usize, out: &mut [u8], spare: &mut [u8]) -> Result<()> {
+        self.children(index, spare, out)?;
+        self.node(index, spare, &mut out[..self.layout.node_count(index)])
+    }
+
+    /// Decodes a node's children, the left one into the front of `out`, the right one behind it.
+    ///
+    /// A child's own children go to `spare`, which holds nothing else yet, and theirs behind what
+    /// `out` holds: two buffers serve any tree.
+    fn children(&self, index: usize, out: &mut [u8], spare: &mut [u8]) -> Result<()> {
+        let Node::Merge { left, .. } = self.tree.nodes()[index] else { return Ok(()) };
+        if self.tree.leaf(left.into()).is_none() {
+            self.subtree(left.into(), out, spare)?;
+        }
+        self.subtree(index - 1, &mut out[self.right_start(left.into())..], spare)
+    }
+
+    /// Where a right child begins behind its left sibling, of which a leaf takes no place.
+    fn right_start(&self, left: usize) -> usize {
+        match self.tree.leaf(left) {
+            Some(_) => 0,
+            None => self.layout.node_count(left).next_multiple_of(LINE),
+        }
+    }
+
+    /// Decodes one node, whose children stand in `children`, into all of `out`.
+    fn node(&self, index: usize, children: &[u8], out: &mut [u8]) -> Result<()> {
+        let stream = &self.streams[self.layout.stream(index)];
+        let left = match self.tree.nodes()[index] {
+            // 256 leaves of one length are all symbols in order.
+            Node::Flat { depth: 8, .. } => {
+                out.copy_from_slice(stream);
+                return Ok(());
+            }
+            Node::Flat { depth, first } => {
+                let symbols = &self.tree.symbols()[usize::from(first)..][..1 << depth];
+                self.backend.unpack(stream, symbols, out);
+                return Ok(());
+            }
+            Node::Merge { left, .. } => usize::from(left),
+        };
+        let merged = match self.tree.leaf(left) {
+            Some(symbol) => self.backend.merge_constant(stream, symbol, children, out),
+            None => {
+                let right = &children[self.right_start(left)..];
+                self.backend.merge(stream, children, right, out)
+            }
+        };
+        // A kernel stays within its slices whatever the mask; whether it took the right symbols
+        // shows only in how many it took.
+        let expected = self.layout.node_count(index - 1);
+        if merged == expected {
+            return Ok(());
+        }
+        let why = format!("{merged} bits are set, the node counts say {expected}");
+        Err(Error::corrupt("node mask", why))
+    }
+}
