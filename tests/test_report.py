@@ -62,8 +62,8 @@ def test_encode_table_has_a_row_per_field_and_one_for_the_file():
     report = EncodeReport(samples=1, fields=fields, encoded_bits=20, seconds=1.0)
     rows = [line.split() for line in encode_table(report, {"a": 2e-6, "b": 2e-6}).splitlines()[2:]]
     assert rows == [
-        ["a", "2x3", "0.50", "1.000", "2.000", "1.0000", "4", "M/s", "2", "M/s"],
-        ["b", "2x3", "1.00", "0.000", "1.000", "0.5000", "4", "M/s", "2", "M/s"],
+        ["a", "2x3", "2", "0.50", "1.000", "2.000", "1.0000", "4", "M/s", "2", "M/s"],
+        ["b", "2x3", "2", "1.00", "0.000", "1.000", "0.5000", "4", "M/s", "2", "M/s"],
         ["whole", "file", "0.500", "2.500", "1.2500", "4", "M/s", "2", "M/s"],
     ]
     assert "decode" not in encode_table(report)
@@ -73,7 +73,7 @@ def test_tables_of_fields_without_symbols_have_dashes(tmp_path):
     path = tmp_path / "x.huffq"
     codes = np.zeros((3, 0), np.uint8)
     report = huffq.encode_dataset(codes, path, bits=4, progress=False)
-    assert encode_table(report).splitlines()[2].split()[4:6] == ["-", "-"]
+    assert encode_table(report).splitlines()[2].split()[5:7] == ["-", "-"]
     assert info_table(huffq.open(path)).splitlines()[2].split() == [
         *("data", "0", "uint8", "4", "1", "-", "-"),
     ]

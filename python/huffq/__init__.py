@@ -48,7 +48,20 @@ __all__ = [
     "open",
 ]
 
-_LAZY = {"capture", "check", "checkpoint", "data", "models", "quant", "testbench", "tiles", "train"}
+_LAZY = {
+    "capture",
+    "check",
+    "checkpoint",
+    "coded_tile",
+    "data",
+    "layer_tiles",
+    "models",
+    "quant",
+    "testbench",
+    "tile_export",
+    "tiles",
+    "train",
+}
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -174,6 +174,15 @@ def load(
     return ImageData(name, split.num_classes, split.train, split.test, batch_size, workers, seed)
 
 
+def _to_unit_range(image: torch.Tensor) -> torch.Tensor:
+    """Divide bytes by 255, as the notebook's ToTensor does; floats lie in [0, 1] already.
+
+    torchvision's `v2.ToDtype` multiplies by the reciprocal: other last bits, and now and then
+    another integer code.
+    """
+    return image.float() / 255 if image.dtype == torch.uint8 else image.float()
+
+
 def _transform(*augmentation: v2.Transform) -> Transform:
     """Return an image's way to a normalised tensor, with `augmentation` at the final size."""
     steps: Transform = v2.Compose(
@@ -182,7 +191,7 @@ def _transform(*augmentation: v2.Transform) -> Transform:
             v2.Resize(IMAGE_SIZE),
             v2.CenterCrop(IMAGE_SIZE),
             *augmentation,
-            v2.ToDtype(torch.float32, scale=True),
+            v2.Lambda(_to_unit_range),
             v2.Normalize(CIFAR10_MEAN, CIFAR10_STD),
             v2.ToPureTensor(),
         ]

@@ -68,14 +68,16 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
         decode_seconds: Time that one thread took to decode each field; adds a column.
 
     Returns:
-        The table: sample shape, share of zeros, entropy and coded bits per symbol, coded over raw
-        size (smaller is better), and symbols coded per second of one thread.
+        The table: sample shape, bit width, share of zeros, entropy and coded bits per symbol, coded
+        size over that at the bit width (smaller is better), and symbols coded per second of one
+        thread.
     """
-    header = ["field", "shape", "zeros", "entropy", "bits/symbol", "ratio", "encode"]
+    header = ["field", "shape", "bits", "zeros", "entropy", "bits/symbol", "ratio", "encode"]
     rows = [
         [
             name,
             _format_shape(field.sample_shape),
+            str(field.bits),
             f"{field.zeros:.2f}",
             f"{field.entropy:.3f}",
             *_sizes(field.encoded_bits, field.raw_bits, field.symbols),
@@ -87,6 +89,7 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
     rows.append(
         [
             "whole file",
+            "",
             "",
             "",
             f"{report.entropy:.3f}",
