@@ -23,7 +23,7 @@ class Codes:
 
     values: npt.NDArray[np.uint8] | npt.NDArray[np.int8]
     bits: int
-    scale: npt.NDArray[np.floating] | np.floating = field(default_factory=lambda: np.ones((), np.float32))
+    scale: npt.NDArray[np.floating] = field(default_factory=lambda: np.ones((), np.float32))
     zero_point: int = 0
 
     def __post_init__(self) -> None:
