@@ -14,13 +14,11 @@
 //! `v` is a variable-length number; fixed numbers are little-endian. Symbols lie in C order, in
 //! blocks of [`BLOCK_SYMBOLS`], so any block decodes alone.
 
-use crc32c::crc32c;
-
 use crate::block::{BLOCK_SYMBOLS, Coder, MIN_BLOCK_LEN};
 use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
-use crate::{Alphabet, Backend};
+use crate::{Alphabet, Backend, checksum};
 
 /// Most axes that an array may have; numpy 1 has the same bound.
 pub const MAX_AXES: usize = 32;
@@ -64,10 +62,10 @@ pub fn encode(
     for len in shape.iter().copied().chain(encoded.iter().map(Vec::len)) {
         put_varint(len as u64, &mut blob);
     }
-    blob.extend(crc32c(&blob).to_le_bytes());
+    blob.extend(checksum::of(&blob).to_le_bytes());
     blob.reserve_exact(encoded.iter().map(|b| CRC_LEN + b.len()).sum());
     for block in encoded {
-        blob.extend(crc32c(&block).to_le_bytes());
+        blob.extend(checksum::of(&block).to_le_bytes());
         blob.extend(block);
     }
     Ok(blob)
@@ -115,7 +113,7 @@ impl<'a> Blob<'a> {
         let (shape, len) = read_shape(&mut cursor)?;
         let sizes = read_block_sizes(&mut cursor, len.div_ceil(BLOCK_SYMBOLS))?;
         let header = &bytes[..cursor.position()];
-        if cursor.u32()? != crc32c(header) {
+        if !checksum::matches(cursor.u32()?, checksum::of(header)) {
             return Err(Error::corrupt("encoded array", "the header's checksum differs"));
         }
         let blocks = sizes.into_iter().map(|n| cursor.take(n)).collect::<Result<_>>()?;
@@ -152,8 +150,8 @@ impl<'a> Blob<'a> {
             work,
             || Coder::new(backend),
             |coder, (i, (block, out))| {
-                let (crc, body) = block.split_at(CRC_LEN);
-                if crc != crc32c(body).to_le_bytes() {
+                let (crc, body) = block.split_first_chunk().expect("a checksum and a block");
+                if !checksum::matches(u32::from_le_bytes(*crc), checksum::of(body)) {
                     return Err(Error::corrupt(format!("block {i}"), "its checksum differs"));
                 }
                 coder.decode(body, self.alphabet, out)

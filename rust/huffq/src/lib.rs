@@ -21,6 +21,7 @@ pub mod array;
 pub mod bits;
 pub mod block;
 pub mod canonical;
+mod checksum;
 mod cursor;
 pub mod error;
 pub mod histogram;

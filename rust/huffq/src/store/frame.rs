@@ -1,7 +1,6 @@
 //! File header, records and trailer: how payloads are framed and checked.
 
-use crc32c::{crc32c, crc32c_append};
-
+use crate::checksum;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 
@@ -30,7 +29,7 @@ pub fn header() -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[..8].copy_from_slice(MAGIC);
     header[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    let crc = crc32c(&header[..12]);
+    let crc = checksum::of(&header[..12]);
     header[12..].copy_from_slice(&crc.to_le_bytes());
     header
 }
@@ -41,7 +40,7 @@ pub fn check_header(header: &[u8; HEADER_LEN]) -> Result<()> {
         return Err(Error::corrupt("file header", "this is not a .huffq file"));
     }
     let (version, features) = (cursor.u16()?, cursor.u16()?);
-    if cursor.u32()? != crc32c(&header[..12]) {
+    if !checksum::matches(cursor.u32()?, checksum::of(&header[..12])) {
         return Err(Error::corrupt("file header", "its checksum differs"));
     }
     if version != VERSION {
@@ -67,7 +66,7 @@ pub fn put_record(
     payload(out)?;
     let len = (out.len() - start - RECORD_HEAD_LEN) as u64;
     out[start + 8..start + 16].copy_from_slice(&len.to_le_bytes());
-    let crc = crc32c(&out[start + 4..]);
+    let crc = checksum::of(&out[start + 4..]);
     out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
     Ok(())
 }
@@ -85,7 +84,7 @@ pub fn check_record(record: &[u8], kind: Kind) -> Result<&[u8]> {
         .split_first_chunk::<RECORD_HEAD_LEN>()
         .ok_or_else(|| corrupt("it is shorter than a record's head"))?;
     let crc = u32::from_le_bytes(head[..4].try_into().expect("four bytes"));
-    if crc != crc32c_append(crc32c(&head[4..]), payload) {
+    if !checksum::matches(crc, checksum::of_both(&head[4..], payload)) {
         return Err(corrupt("its checksum differs"));
     }
     if record_head(head) != (kind as u8, payload.len() as u64) {
@@ -99,7 +98,7 @@ pub fn trailer(index_offset: u64) -> [u8; TRAILER_LEN] {
     let mut trailer = [0; TRAILER_LEN];
     trailer[..8].copy_from_slice(&index_offset.to_le_bytes());
     trailer[16..].copy_from_slice(END_MAGIC);
-    let crc = crc32c(&trailer[..8]);
+    let crc = checksum::of(&trailer[..8]);
     trailer[8..12].copy_from_slice(&crc.to_le_bytes());
     trailer
 }
@@ -111,7 +110,7 @@ pub fn check_trailer(trailer: &[u8; TRAILER_LEN]) -> Result<u64> {
     }
     let mut cursor = Cursor::new("trailer", trailer);
     let offset = cursor.u64()?;
-    if cursor.u32()? != crc32c(&trailer[..8]) {
+    if !checksum::matches(cursor.u32()?, checksum::of(&trailer[..8])) {
         return Err(Error::corrupt("trailer", "its checksum differs"));
     }
     Ok(offset)
