@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ import numpy.typing as npt
 from huffq import _huffq
 from huffq._progress import progress_bar
 from huffq.codec import IntegerArray, as_bytes
-from huffq.codes import Codes
+from huffq.codes import as_scale, dequantize
+from huffq.errors import CorruptFileError
 
 Index: TypeAlias = "int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]"
 
@@ -66,9 +67,7 @@ class Field:
         self.bits: int = description["bits"]
         self.signed: bool = description["signed"]
         self.dtype: np.dtype[Any] = np.dtype(np.int8 if self.signed else np.uint8)
-        scale = description["attributes"]["scale"]
-        self.scale: npt.NDArray[np.floating] = np.array(scale["values"], scale["dtype"])
-        self.zero_point: int = description["attributes"]["zero_point"]
+        self.scale, self.zero_point = _quantisation(description["attributes"], self.shape[1:])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -108,8 +107,8 @@ class Field:
             index: As for indexing; everything by default.
             dtype: Floating-point dtype; the scale's own by default.
         """
-        codes = Codes(self[index], self.bits, self.scale, self.zero_point)
-        return codes.dequantize(self.scale.dtype if dtype is None else dtype)
+        dtype = self.scale.dtype if dtype is None else dtype
+        return dequantize(self[index], self.scale, self.zero_point, dtype)
 
     def verify(self, progress: bool = False) -> None:
         """Read and decode every block.
@@ -155,10 +154,28 @@ class Field:
         return out
 
 
+def _quantisation(
+    attributes: Any, sample_shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.floating], int]:
+    """Return a field's scale and zero point: 1 and 0 unless its attributes hold others.
+
+    Raises:
+        TypeError, ValueError, OverflowError: The attributes have a wrong form.
+    """
+    defaults = {"scale": {"dtype": "float32", "values": 1.0}, "zero_point": 0}
+    given = defaults | ({} if attributes is None else attributes)
+    match given["scale"], given["zero_point"]:
+        case {"dtype": str(dtype), "values": values}, int(zero_point):
+            return as_scale(np.array(values, dtype), sample_shape), zero_point
+    raise ValueError("scale must have a dtype and values, and zero_point be an integer")
+
+
 class Dataset:
     """An open `.huffq` file: named fields of equally many samples.
 
-    Any number of threads may read one dataset. It pickles as its path.
+    ``len(dataset)`` is the number of samples; ``name in dataset`` tells whether it has a field of
+    that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads may
+    read one dataset. It pickles as its path.
 
     Attributes:
         path: The file.
@@ -173,13 +190,30 @@ class Dataset:
         schema = json.loads(reader.schema)
         self._samples = reader.samples
         self.fields: Mapping[str, Field] = {
-            description["name"]: Field(reader, number, description, threads)
+            description["name"]: self._field(reader, number, description)
             for number, description in enumerate(schema["fields"])
         }
-        self.metadata: dict[str, Any] = schema["metadata"]
+        self.metadata: dict[str, Any] = {} if schema["metadata"] is None else schema["metadata"]
+        if not isinstance(self.metadata, dict):
+            raise CorruptFileError(f"{self.path}: its metadata is no JSON object")
+
+    def _field(self, reader: _huffq.StoreReader, number: int, description: dict[str, Any]) -> Field:
+        try:
+            return Field(reader, number, description, self._threads)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CorruptFileError(
+                f"{self.path}: the attributes of field {description['name']!r} have a wrong form: "
+                f"{error}"
+            ) from error
 
     def __len__(self) -> int:
         return self._samples
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.fields
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("a dataset is no iterable; loop over its .fields or .iter_batches(n)")
 
     def __getitem__(self, name: str) -> Field:
         try:
