@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 import huffq
+import reference_decoder
 
 RNG = np.random.default_rng(7)
 ACTS = RNG.geometric(0.5, (700, 3, 5, 7)).clip(1, 16).astype(np.uint8) - 1
@@ -47,6 +50,10 @@ def test_fields_know_what_they_hold(dataset: huffq.Dataset) -> None:
     assert dataset.info["fields"]["features.27"]["shape"] == [700, 3, 5, 7]
     with pytest.raises(KeyError, match=r"no field 'x'; it has 'features.27', 'input'"):
         dataset["x"]
+    assert "input" in dataset
+    assert "x" not in dataset
+    with pytest.raises(TypeError, match=r"loop over its \.fields or \.iter_batches"):
+        iter(dataset)
 
 
 INDICES = [
@@ -126,6 +133,88 @@ def test_sources_of_every_form(path: Path, tmp_path: Path) -> None:
         assert report.fields["data"].bits == 4
 
 
+def test_empty_batches_are_passed_over(path: Path) -> None:
+    report = huffq.encode_dataset([ACTS[:0], ACTS[:5], ACTS[:0], ACTS[5:9]], path, bits=4)
+    assert report.samples == 9
+    np.testing.assert_array_equal(huffq.open(path)["data"][:], ACTS[:9])
+
+
+def test_bits_that_codes_have_may_be_repeated(path: Path) -> None:
+    source = {"a": huffq.Codes(ACTS, 4), "b": ACTS}
+    report = huffq.encode_dataset(source, path, bits={"a": np.int64(4), "b": np.int64(5)})
+    assert [field.bits for field in report.fields.values()] == [4, 5]
+
+
+def test_scales_of_every_form(path: Path) -> None:
+    source = {
+        "a": huffq.Codes(SIGNED, 6, 0.25, zero_point=np.int64(2)),
+        "b": huffq.Codes(SIGNED, 6, [0.25]),
+        "c": huffq.Codes(SIGNED, 6, np.full(20, 0.25, np.float16)),
+    }
+    huffq.encode_dataset(source, path)
+    dataset = huffq.open(path)
+    for name, codes in source.items():
+        assert dataset[name].scale.shape == codes.scale.shape
+        np.testing.assert_array_equal(
+            dataset[name].dequantize(3), 0.25 * (SIGNED[3] - codes.zero_point)
+        )
+
+
+def file_of(schema: dict[str, Any]) -> bytes:
+    """Return a file without samples, as docs/format.md lays it out."""
+
+    def crc(data: bytes) -> bytes:
+        return struct.pack("<I", reference_decoder.crc32c(data))
+
+    def record(kind: int, payload: bytes) -> bytes:
+        rest = struct.pack("<BBHQ", kind, 1, 0, len(payload)) + payload
+        return crc(rest) + rest
+
+    header = b"\x89HUFFQ\r\n" + bytes(4)
+    body = header + crc(header) + record(1, json.dumps(schema).encode())
+    index = struct.pack("<Q", len(body))
+    return body + record(3, bytes(8)) + index + crc(index) + bytes(4) + b"HUFFQEND"
+
+
+FIELD = {"name": "f", "bits": 4, "signed": False, "sample_shape": [2], "block_samples": 10}
+
+
+@pytest.mark.parametrize("more", [{}, {"attributes": None}, {"attributes": {}},
+                                  {"attributes": {"layer": "conv"}}])  # fmt: skip
+def test_files_of_other_writers_need_no_attributes(path: Path, more: dict[str, Any]) -> None:
+    path.write_bytes(file_of({"fields": [FIELD | more]}))
+    dataset = huffq.open(path)
+    assert (dataset["f"].scale, dataset["f"].zero_point, dataset.metadata) == (1, 0, {})
+    assert dataset["f"].scale.dtype == np.float32
+
+
+SCALE = {"dtype": "float32", "values": 1.0}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        [], 3, "scale", {"scale": None}, {"scale": 0.5}, {"scale": {"values": 1.0}},
+        {"scale": SCALE | {"dtype": "int32"}}, {"scale": SCALE | {"dtype": "nonsense"}},
+        {"scale": SCALE | {"dtype": None}}, {"scale": SCALE | {"values": None}},
+        {"scale": SCALE | {"values": [1.0, [2.0]]}}, {"scale": SCALE | {"values": "a"}},
+        {"scale": SCALE | {"values": [1.0] * 3}}, {"scale": SCALE | {"values": 10**400}},
+        {"zero_point": 0.5}, {"zero_point": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_attributes_of_a_wrong_form_name_the_field(path: Path, attributes: Any) -> None:
+    path.write_bytes(file_of({"fields": [FIELD | {"attributes": attributes}]}))
+    with pytest.raises(huffq.CorruptFileError, match=r"acts\.huffq: the attributes of field 'f'"):
+        huffq.open(path)
+
+
+def test_metadata_of_a_wrong_form_is_named(path: Path) -> None:
+    path.write_bytes(file_of({"fields": [FIELD], "metadata": [1]}))
+    with pytest.raises(huffq.CorruptFileError, match=r"acts\.huffq: its metadata"):
+        huffq.open(path)
+
+
 def test_scalar_and_empty_samples(path: Path) -> None:
     labels, void = np.arange(100, dtype=np.uint8), np.zeros((100, 0, 3), np.uint8)
     huffq.encode_dataset({"labels": labels, "void": void}, path)
@@ -139,6 +228,12 @@ def test_scalar_and_empty_samples(path: Path) -> None:
     ("source", "bits", "error", "message"),
     [
         ([], None, huffq.DataError, "no samples"),
+        (ACTS[:0], None, huffq.DataError, "no samples"),
+        ([ACTS[:0], ACTS[:0]], 4, huffq.DataError, "no samples"),
+        ({3: ACTS}, None, TypeError, "the field name 3 is no string"),
+        (ACTS, {"y": 4}, ValueError, "bits names the field 'y'; the source has 'data'"),
+        ([{"x": ACTS}], {"x": 4, "y": 4}, ValueError, "bits names the field 'y'; .* has 'x'"),
+        (huffq.Codes(ACTS, 4), 8, ValueError, "'data' holds Codes of 4 bits, .* asks for 8"),
         ([{}], None, huffq.DataError, "no fields"),
         ([ACTS], None, ValueError, "field 'data' is a stream of plain arrays; give its bits"),
         ([ACTS.astype(float)], 4, TypeError, "field 'data': the array is float64"),
@@ -173,11 +268,19 @@ def test_an_interrupted_source_leaves_nothing(path: Path) -> None:
 def test_unserialisable_metadata_is_refused(path: Path) -> None:
     with pytest.raises(TypeError, match="metadata"):
         huffq.encode_dataset(ACTS, path, metadata={"x": object()})
+    with pytest.raises(ValueError, match="metadata"):
+        huffq.encode_dataset(ACTS, path, metadata={"x": float("nan")})
 
 
 def test_paths_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere/a\.huffq"):
-        huffq.encode_dataset(ACTS, tmp_path / "nowhere" / "a.huffq")
+    def source() -> Any:
+        pytest.fail("the path is looked at before the source")
+        yield
+
+    with pytest.raises(FileNotFoundError, match=r"folder does not exist.*nowhere/a\.huffq"):
+        huffq.encode_dataset(source(), tmp_path / "nowhere" / "a.huffq")
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        huffq.encode_dataset(source(), tmp_path)
     with pytest.raises(FileNotFoundError, match=r"missing\.huffq"):
         huffq.open(tmp_path / "missing.huffq")
     with pytest.raises(IsADirectoryError):

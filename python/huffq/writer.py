@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
+from huffq._atomic import check_output
 from huffq._progress import progress_bar
 from huffq.codec import as_bytes
 from huffq.errors import DataError
@@ -145,11 +146,13 @@ def encode_dataset(
     Raises:
         DataError: The source gave no samples.
         ValueError: A value does not fit its field's bits (names field, sample, value and index), or
-            batches differ in fields, bit width, scale or sample shape.
-        TypeError: An array is not uint8 or int8.
+            batches differ in fields, bit width, scale or sample shape; or `bits` names an unknown
+            field or contradicts `Codes`.
+        TypeError: An array is not uint8 or int8, or a field's name no string.
         OSError: The file cannot be written.
     """
     begin = time.perf_counter()
+    check_output(path)
     stream, total = batches(source, bits)
     first = next(stream, None)
     if first is None:
@@ -223,6 +226,6 @@ def _schema(first: dict[str, Codes], metadata: Mapping[str, Any] | None) -> str:
         for name, codes in first.items()
     ]
     try:
-        return json.dumps({"fields": fields, "metadata": dict(metadata or {})})
-    except TypeError as error:
-        raise TypeError(f"metadata must be serialisable as JSON: {error}") from None
+        return json.dumps({"fields": fields, "metadata": dict(metadata or {})}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"metadata must be serialisable as JSON: {error}") from None
