@@ -10,6 +10,7 @@ from torch import nn
 
 from huffq import checkpoint, models
 from huffq.errors import CheckpointError
+from huffq.quant import QuantConv2d, QuantLinear
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,68 @@ def test_foreign_content(tmp_path: Path, content: object) -> None:
     torch.save(content, path)
     with pytest.raises(CheckpointError, match="no 'state_dict'"):
         checkpoint.load(path, nn.Linear(3, 2))
+
+
+def trained(bits: int, *, steps: int, fresh: bool) -> nn.Module:
+    """Train a little; without `fresh`, `weight_q` is from before the last step."""
+    torch.manual_seed(0)
+    model = nn.Sequential(QuantConv2d(3, 12, 3, bits=bits), nn.Flatten(), QuantLinear(12, 30))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.8)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.rand(8, 3, 3, 3)).square().mean().backward()
+        optimizer.step()
+    if fresh:
+        model(torch.rand(1, 3, 3, 3))
+    return model
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("steps", [0, 1, 20])
+@pytest.mark.parametrize("bits", [2, 3, 4, 7, 8])
+def test_weights_of_the_models_bit_width_load(
+    tmp_path: Path, bits: int, steps: int, fresh: bool
+) -> None:
+    model = trained(bits, steps=steps, fresh=fresh)
+    if steps and not fresh and bits > 2:  # coarse weights may stay as they were
+        layer = model[0]
+        assert not torch.equal(layer.weight_q, layer.weight_quant(layer.weight))
+    other = trained(bits, steps=0, fresh=True)
+    checkpoint.load(save(tmp_path, model), other)
+    assert torch.equal(other[0].weight, model[0].weight)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize(
+    ("stored", "wanted"), [(2, 3), (3, 2), (3, 5), (4, 2), (4, 5), (4, 7), (7, 8), (8, 4), (8, 7)]
+)
+def test_another_bit_width_is_refused_and_changes_nothing(
+    tmp_path: Path, stored: int, wanted: int, fresh: bool
+) -> None:
+    path = save(tmp_path, trained(stored, steps=20, fresh=fresh))
+    other = trained(wanted, steps=0, fresh=True)
+    before = {key: value.clone() for key, value in other.state_dict().items()}
+    message = f"another bit width: the weights of layer '0' have {stored} bits, .* {wanted}$"
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(path, other)
+    assert all(torch.equal(value, before[key]) for key, value in other.state_dict().items())
+
+
+def test_weights_that_show_no_width_load(tmp_path: Path) -> None:
+    for value in (0.0, torch.nan):
+        model = QuantLinear(9, 9)
+        model.weight_q.data.fill_(value)
+        checkpoint.load(save(tmp_path, model), QuantLinear(9, 9))
+    # Spread out over few of many levels.
+    model = QuantLinear(2, 2, bits=8)
+    checkpoint.load(save(tmp_path, model), QuantLinear(2, 2, bits=8))
+
+
+@pytest.mark.parametrize("bits", [2, 3, 5, 8])
+def test_foreign_users_checkpoint_has_4_bits(shared_data: Path, bits: int) -> None:
+    model = models.resnet20(channels=(8, 16, 48), bits=bits)
+    with pytest.raises(CheckpointError, match=f"'layer1.0.conv1' have 4 bits, the model's {bits}"):
+        checkpoint.load(shared_data / "resnet20-4bit" / checkpoint.BEST, model)
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

@@ -5,17 +5,24 @@ Both are ``torch.save`` files of ``{'epoch', 'state_dict', 'best_prec', 'optimiz
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from huffq._atomic import atomic_writer
 from huffq.errors import CheckpointError
+from huffq.quant import quantized_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from huffq.quant import QuantizedLayer
 
 LAST: Final = "checkpoint.pth"
 """File name of the newest checkpoint."""
@@ -23,6 +30,7 @@ BEST: Final = "model_best.pth.tar"
 """File name of the checkpoint with the best validation accuracy."""
 
 _KEYS_SHOWN: Final = 4
+_SAME_LEVEL: Final = 1e-4  # in units of alpha; neighbouring levels of 8 bits are 1/127 apart
 
 
 class Checkpoint(TypedDict, total=False):
@@ -86,14 +94,28 @@ def load(path: str | Path, model: nn.Module) -> Checkpoint:
 
     Raises:
         FileNotFoundError: There is no such file.
-        CheckpointError: The file is no checkpoint, is truncated, or belongs to another
-            architecture.
+        CheckpointError: The file is no checkpoint, is truncated, belongs to another
+            architecture, or was trained with another bit width.
     """
     checkpoint = _read(Path(path))
-    difference = _difference(checkpoint["state_dict"], model.state_dict())
+    state_dict = checkpoint["state_dict"]
+    difference = _difference(state_dict, model.state_dict())
     if difference:
         raise CheckpointError(f"{path} belongs to another architecture: {difference}")
-    model.load_state_dict(checkpoint["state_dict"])
+    for name, layer in quantized_layers(model).items():
+        prefix = f"{name}." if name else ""
+        found = _other_width(
+            layer,
+            state_dict[f"{prefix}weight"].float(),
+            state_dict[f"{prefix}weight_q"].float(),
+            state_dict[f"{prefix}weight_quant.wgt_alpha"].float(),
+        )
+        if found is not None:
+            raise CheckpointError(
+                f"{path} was trained with another bit width: the weights of layer {name!r} have "
+                f"{found} bits, the model's {layer.bits}"
+            )
+    model.load_state_dict(state_dict)
     return checkpoint
 
 
@@ -126,6 +148,32 @@ def _difference(found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Te
         "of another shape": reshaped,
     }
     return "; ".join(f"{what}: {_abridged(keys)}" for what, keys in groups.items() if keys)
+
+
+@torch.no_grad()
+def _other_width(
+    layer: QuantizedLayer, weight: Tensor, weight_q: Tensor, alpha: Tensor
+) -> int | None:
+    """Return the bit width of stored quantised weights if it is not the layer's.
+
+    An optimizer may have moved `weight` and `alpha` since a forward pass made `weight_q`, so its
+    values prove nothing. The distance between its levels does: from one width to the next it
+    halves, more than a step of training changes it.
+    """
+    quantizer = layer.weight_quant
+    if weight.numel() <= 2 * quantizer.levels:
+        return None  # too few weights to be sure that some of them lie on neighbouring levels
+    expected = torch.func.functional_call(quantizer, {"wgt_alpha": alpha}, weight)
+    width = _apparent_width(weight_q, alpha)
+    return None if width in (None, _apparent_width(expected, alpha)) else width
+
+
+def _apparent_width(quantized: Tensor, alpha: Tensor) -> int | None:
+    """Tell the bit width from the smallest distance of two levels; None if there is just one."""
+    levels = quantized / alpha
+    gaps = np.diff(np.unique(levels[levels.isfinite()].numpy()))
+    gaps = gaps[gaps > _SAME_LEVEL]
+    return round(1 + math.log2(1 + 1 / gaps.min())) if len(gaps) else None
 
 
 def _abridged(keys: list[str]) -> str:
