@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,8 +146,14 @@ def test_wrong_arguments_are_refused() -> None:
         ValueError, match=r"no model 'vgg19'; .*: vgg16, vgg16-bottleneck, resnet20"
     ):
         models.build("vgg19")
-    with pytest.raises(ValueError, match="width is 0; it must be positive"):
-        models.vgg16(width=0)
+    for width in (0, -1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"width is {width}; it must be positive and finite"):
+            models.vgg16(width=width)
+    for channels in (0, -4):
+        with pytest.raises(ValueError, match=f"channels is {channels}; it must be at least 1"):
+            models.resnet20(channels=(16, channels, 64))
+    with pytest.raises(ValueError, match=r"weight has shape \[1, 1, 1, 1\]"):
+        models.resnet20(channels=(1, 1, 1))
     with pytest.raises(ValueError, match="bits is 1"):
         models.resnet20(bits=1)
 

@@ -134,6 +134,13 @@ def test_bits_outside_2_to_8_are_refused(bits: int) -> None:
         QuantLinear(2, 2, bits=bits)
 
 
+def test_a_weight_without_a_deviation_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \[1, 1\]; it must have at least two elements"):
+        QuantLinear(1, 1)
+    with pytest.raises(ValueError, match=r"shape \[1, 1, 1, 1\]"):
+        QuantConv2d(1, 1, 1)
+
+
 def test_layers_are_found_by_name() -> None:
     model = nn.Sequential(QuantConv2d(1, 1, 3), nn.ReLU(), nn.Sequential(QuantLinear(2, 2)))
     assert list(quantized_layers(model)) == ["0", "2.0"]

@@ -78,7 +78,8 @@ def resnet20(
         bits: Bit width of weights and activations, 2 to 8.
 
     Raises:
-        ValueError: `width` is not positive, or `bits` is out of range.
+        ValueError: One of `channels` is below 1, `width` is not positive and finite, or `bits` is
+            out of range; or the narrowest convolution would have a single weight.
     """
     first, second, third = (scale_channels(count, width) for count in channels)
     return ResNet((first, second, third), num_classes, bits)

@@ -53,7 +53,7 @@ def vgg16(
         quantize_first: Quantise the first convolution too, whose input is the normalised image.
 
     Raises:
-        ValueError: `width` is not positive, or `bits` is out of range.
+        ValueError: `width` is not positive and finite, or `bits` is out of range.
     """
     layers: list[nn.Module] = []
     channels = 3

@@ -32,6 +32,11 @@ class QuantizedLayer(nn.Module):
     def _init_quantizers(self, bits: int) -> None:
         if not 2 <= bits <= 8:
             raise ValueError(f"bits is {bits}; it must lie between 2 and 8")
+        if self.weight.numel() < 2:
+            raise ValueError(
+                f"a quantised layer's weight has shape {list(self.weight.shape)}; it must have at "
+                f"least two elements, or its standard deviation is undefined"
+            )
         self.bits = bits
         self.act_alpha = nn.Parameter(torch.tensor(8.0))
         self.weight_quant = WeightQuantizer(bits)
@@ -71,7 +76,7 @@ class QuantConv2d(QuantizedLayer, nn.Conv2d):
     The arguments are those of `torch.nn.Conv2d`, with no bias by default.
 
     Raises:
-        ValueError: `bits` is not between 2 and 8.
+        ValueError: `bits` is not between 2 and 8, or the weight has fewer than two elements.
     """
 
     def __init__(
@@ -101,7 +106,7 @@ class QuantLinear(QuantizedLayer, nn.Linear):
     """Linear layer of quantised inputs ``[..., in]`` and quantised weights ``[out, in]``.
 
     Raises:
-        ValueError: `bits` is not between 2 and 8.
+        ValueError: `bits` is not between 2 and 8, or the weight has fewer than two elements.
     """
 
     def __init__(
