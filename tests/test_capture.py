@@ -60,11 +60,18 @@ def test_loaders_of_tensors_tuples_and_lists_are_read(model: Reversed) -> None:
         np.testing.assert_array_equal(np.concatenate(batches), expected)
 
 
-def test_a_layer_with_negative_inputs_is_int8_of_8_bits_throughout(model: Reversed) -> None:
-    batches = list(activations(model, [torch.tensor([[-0.3, 0.2]]), torch.tensor([[0.1, 0.2]])]))
-    assert [batch["first"].values.tolist() for batch in batches] == [[[-3, 2]], [[1, 2]]]
+@pytest.mark.parametrize(
+    ("lowest", "bits"), [(-0.3, 4), (-0.8, 5), (-0.9, 6), (-1.7, 7), (-3.3, 8), (-12.8, 8)]
+)
+def test_a_layer_with_negative_inputs_is_int8_with_a_spare_bit_throughout(
+    model: Reversed, lowest: float, bits: int
+) -> None:
+    loader = [torch.tensor([[lowest, 0.2]]), torch.tensor([[0.1, 0.2]])]
+    batches = list(activations(model, loader))
+    codes = [[[round(10 * lowest), 2]], [[1, 2]]]
+    assert [batch["first"].values.tolist() for batch in batches] == codes
     for batch in batches:
-        assert (batch["first"].bits, batch["first"].values.dtype) == (8, np.int8)
+        assert (batch["first"].bits, batch["first"].values.dtype) == (bits, np.int8)
         assert (batch["last"].bits, batch["last"].values.dtype) == (3, np.uint8)
 
 
@@ -77,6 +84,28 @@ def test_late_negative_codes_need_a_declaration(model: Reversed) -> None:
     batches = list(activations(model, loader, signed=["first"]))
     assert [batch["first"].values.tolist() for batch in batches] == [[[1, 2]], [[-3, 2]]]
     assert all(batch["first"].bits == 8 and batch["first"].signed for batch in batches)
+
+
+def test_codes_that_outgrow_the_first_batch_need_a_declaration(model: Reversed) -> None:
+    loader = [torch.tensor([[-0.3, x]]) for x in (0.2, 0.7, 0.8)]
+    stream = activations(model, loader)
+    assert [next(stream)["first"].bits for _ in range(2)] == [4, 4]
+    with pytest.raises(ExtractionError, match=r"'first': its codes need 5 bits, .*4; .*`signed`"):
+        next(stream)
+    assert [batch["first"].bits for batch in activations(model, loader, signed=["first"])] == [
+        8
+    ] * 3
+
+
+def test_a_spoilt_weight_is_blamed_on_its_own_layer(model: Reversed) -> None:
+    model.first.weight.data[0, 0] = torch.nan
+    x = torch.rand(2, 2)
+    for run in (
+        lambda: next(activations(model, [x], ["last"])),
+        lambda: layer_inputs(model, x, ["last"]),
+    ):
+        with pytest.raises(ExtractionError, match="'first': its weight holds NaN"):
+            run()
 
 
 def test_a_negative_alpha_is_captured_with_its_scale(model: Reversed) -> None:

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from huffq.errors import DataError, LayerError
-from huffq.quant import activation_codes, find_layer, quantized_layers
+from huffq.errors import DataError, ExtractionError, LayerError
+from huffq.quant import (
+    activation_codes,
+    find_layer,
+    quantized_layers,
+    require_finite,
+    signed_width,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from huffq.quant import QuantizedLayer
 
 T = TypeVar("T")
+
+_MAX_BITS = 8
 
 Batch = Tensor | tuple[Tensor, ...] | list[Tensor]
 """Images ``[N, ...]``, alone or first in a tuple or list (as with labels)."""
@@ -36,8 +44,8 @@ def activations(
     """Yield, batch by batch, the integer codes at the inputs of quantised layers.
 
     Bit width and signedness of a layer are the same in every batch. A layer whose inputs in the
-    first batch have no negative code gives uint8 of its own bit width; any other gives int8 of 8
-    bits, since an entropy code pays nothing for symbols that do not occur.
+    first batch have no negative code gives uint8 of its own bit width; any other gives int8 with
+    one bit more than that batch needs, at least the layer's own width and at most 8.
 
     The model runs in eval mode and without gradients, and is as before between batches.
 
@@ -46,7 +54,7 @@ def activations(
         loader: Batches of images, as they are or first in tuples (as with labels).
         layers: Names of the layers to capture; None captures every quantised layer.
         device: Where to run; the model is moved there. None runs where the model is.
-        signed: Layers to give as int8 whatever the first batch holds.
+        signed: Layers to give as int8 of 8 bits whatever the first batch holds.
 
     Returns:
         An iterator of dicts from layer name to codes ``[N, ...]``, in the order of `layers`.
@@ -54,8 +62,8 @@ def activations(
     Raises:
         LayerError: A layer is unknown, not quantised, or does not run exactly once per batch.
         DataError: `loader` gives no images, or something other than images. Raised on iteration.
-        ExtractionError: Values are not integer codes, are not finite or do not fit; or a layer
-            without negative codes in the first batch has some later. Raised on iteration.
+        ExtractionError: Values are not integer codes or not finite, or codes do not fit what the
+            first batch declared: list their layer in `signed`. Raised on iteration.
     """
     names = list(quantized_layers(model)) if layers is None else list(layers)
     targets = {name: find_layer(model, name) for name in names}
@@ -65,7 +73,7 @@ def activations(
         find_layer(model, name)
     if device is not None:
         model.to(device)
-    return _stream(model, loader, targets, dict.fromkeys(signed, True))
+    return _stream(model, loader, targets, dict.fromkeys(signed, _MAX_BITS))
 
 
 def layer_inputs(model: nn.Module, batch: Batch, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -82,8 +90,10 @@ def layer_inputs(model: nn.Module, batch: Batch, layers: Sequence[str]) -> dict[
     Raises:
         LayerError: A layer is unknown, not quantised, or does not run exactly once.
         DataError: `batch` holds no images.
+        ExtractionError: The weight of a quantised layer is not finite.
     """
     targets = {name: find_layer(model, name) for name in layers}
+    _require_finite_weights(model)
     # A later layer may overwrite the tensor in place.
     return _visit_inputs(model, batch, targets, lambda _, x: x.clone())
 
@@ -92,19 +102,42 @@ def _stream(
     model: nn.Module,
     loader: Iterable[Batch],
     targets: dict[str, QuantizedLayer],
-    is_signed: dict[str, bool],
+    signed_bits: dict[str, int | None],
 ) -> Iterator[dict[str, Codes]]:
-    def extract(name: str, x: Tensor) -> Codes:
-        codes = activation_codes(targets[name], x, name=name, signed=is_signed.get(name))
-        is_signed.setdefault(name, codes.signed)
-        return replace(codes, bits=8) if codes.signed else codes
+    """Capture batch after batch; `signed_bits` gets what the first declares, None for unsigned."""
 
+    def extract(name: str, x: Tensor) -> Codes:
+        layer = targets[name]
+        declared = name in signed_bits
+        signed = signed_bits[name] is not None if declared else None
+        codes = activation_codes(layer, x, name=name, signed=signed)
+        needed = signed_width(int(codes.values.min()), int(codes.values.max()))
+        if not declared:
+            spare = min(_MAX_BITS, max(layer.bits, needed + 1))
+            signed_bits[name] = spare if codes.signed else None
+        bits = signed_bits[name]
+        if bits is None:
+            return codes
+        if needed > bits:
+            raise ExtractionError(
+                f"layer {name!r}: its codes need {needed} bits, but the first batch declared "
+                f"{bits}; list it in `signed`"
+            )
+        return replace(codes, bits=bits)
+
+    _require_finite_weights(model)
     empty = True
     for batch in loader:
         yield _visit_inputs(model, batch, targets, extract)
         empty = False
     if empty:
         raise DataError("the loader gives no batch; there is nothing to capture")
+
+
+def _require_finite_weights(model: nn.Module) -> None:
+    """Blame the layer whose weight is at fault, not the next one, whose input it spoils."""
+    for name, layer in quantized_layers(model).items():
+        require_finite(layer.weight, name, "weight")
 
 
 def _visit_inputs(

@@ -76,7 +76,7 @@ def verify_layer(
 
     Raises:
         LayerError: A layer is unknown or not quantised, or what lies between cannot be known.
-        ExtractionError: The layer's values are not integer codes.
+        ExtractionError: The layer's values are not integer codes, or a weight is not finite.
         DataError: `batch` holds no images.
     """
     target = find_layer(model, layer)

@@ -1,6 +1,12 @@
 """Quantised layers, and the integers in them."""
 
-from huffq.quant.extract import activation_codes, integer_codes, weight_codes
+from huffq.quant.extract import (
+    activation_codes,
+    integer_codes,
+    require_finite,
+    signed_width,
+    weight_codes,
+)
 from huffq.quant.layers import (
     QuantConv2d,
     QuantizedLayer,
@@ -17,5 +23,7 @@ __all__ = [
     "find_layer",
     "integer_codes",
     "quantized_layers",
+    "require_finite",
+    "signed_width",
     "weight_codes",
 ]

@@ -67,13 +67,13 @@ def activation_codes(
     Raises:
         ExtractionError: `x` holds NaN or infinity, or the codes are not integers or do not fit.
     """
-    _require_finite(x, name, "input")
+    require_finite(x, name, "input")
     quantized = quantize_activation(x, layer.act_alpha, layer.bits)
     codes = integer_codes(quantized, layer.x_delta, name=name)
     low, high = (int(bound) for bound in codes.aminmax())
     if signed is None:
         signed = low < 0
-    bits = max(layer.bits, _signed_width(low), _signed_width(high)) if signed else layer.bits
+    bits = max(layer.bits, signed_width(low, high)) if signed else layer.bits
     if bits > 8:
         raise ExtractionError(
             f"layer {name!r}: its codes span {low} to {high}, which is outside the 8-bit range "
@@ -100,19 +100,29 @@ def weight_codes(layer: QuantizedLayer, *, name: str) -> Codes:
     Raises:
         ExtractionError: The weights hold NaN or infinity, or the codes are not integers.
     """
-    _require_finite(layer.weight, name, "weight")
+    require_finite(layer.weight, name, "weight")
     codes = integer_codes(layer.weight_quant(layer.weight), layer.w_delta, name=name)
     return _to_codes(codes, layer.w_delta, layer.bits, signed=True)
 
 
-def _require_finite(values: Tensor, name: str, what: str) -> None:
+def require_finite(values: Tensor, name: str, what: str) -> None:
+    """Demand that no value is NaN or infinite.
+
+    Args:
+        values: Any float tensor.
+        name: The layer's name, for the message.
+        what: What `values` are of the layer, for the message.
+
+    Raises:
+        ExtractionError: Some value is.
+    """
     if not values.isfinite().all():
         raise ExtractionError(f"layer {name!r}: its {what} holds NaN or infinity")
 
 
-def _signed_width(code: int) -> int:
-    """Bits that `code` needs in two's complement."""
-    return (code if code >= 0 else ~code).bit_length() + 1
+def signed_width(low: int, high: int) -> int:
+    """Return the bits that two's complement needs for codes from `low` to `high`."""
+    return max((code if code >= 0 else ~code).bit_length() + 1 for code in (low, high))
 
 
 def _to_codes(codes: Tensor, delta: Tensor, bits: int, signed: bool) -> Codes:
