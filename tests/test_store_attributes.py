@@ -1,0 +1,74 @@
+"""Files of other writers: what huffq.open makes of attributes and metadata."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import huffq
+import reference_decoder
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "acts.huffq"
+
+
+def file_of(schema: dict[str, Any]) -> bytes:
+    """Return a file without samples, as docs/format.md lays it out."""
+
+    def crc(data: bytes) -> bytes:
+        return struct.pack("<I", reference_decoder.crc32c(data))
+
+    def record(kind: int, payload: bytes) -> bytes:
+        rest = struct.pack("<BBHQ", kind, 1, 0, len(payload)) + payload
+        return crc(rest) + rest
+
+    header = b"\x89HUFFQ\r\n" + bytes(4)
+    body = header + crc(header) + record(1, json.dumps(schema).encode())
+    index = struct.pack("<Q", len(body))
+    return body + record(3, bytes(8)) + index + crc(index) + bytes(4) + b"HUFFQEND"
+
+
+FIELD = {"name": "f", "bits": 4, "signed": False, "sample_shape": [2], "block_samples": 10}
+
+
+@pytest.mark.parametrize("more", [{}, {"attributes": None}, {"attributes": {}},
+                                  {"attributes": {"layer": "conv"}}])  # fmt: skip
+def test_files_of_other_writers_need_no_attributes(path: Path, more: dict[str, Any]) -> None:
+    path.write_bytes(file_of({"fields": [FIELD | more]}))
+    dataset = huffq.open(path)
+    assert (dataset["f"].scale, dataset["f"].zero_point, dataset.metadata) == (1, 0, {})
+    assert dataset["f"].scale.dtype == np.float32
+
+
+SCALE = {"dtype": "float32", "values": 1.0}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        [], 3, "scale", {"scale": None}, {"scale": 0.5}, {"scale": {"values": 1.0}},
+        {"scale": SCALE | {"dtype": "int32"}}, {"scale": SCALE | {"dtype": "nonsense"}},
+        {"scale": SCALE | {"dtype": None}}, {"scale": SCALE | {"values": None}},
+        {"scale": SCALE | {"values": [1.0, [2.0]]}}, {"scale": SCALE | {"values": "a"}},
+        {"scale": SCALE | {"values": [1.0] * 3}}, {"scale": SCALE | {"values": 10**400}},
+        {"zero_point": 0.5}, {"zero_point": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_attributes_of_a_wrong_form_name_the_field(path: Path, attributes: Any) -> None:
+    path.write_bytes(file_of({"fields": [FIELD | {"attributes": attributes}]}))
+    with pytest.raises(huffq.CorruptFileError, match=r"acts\.huffq: the attributes of field 'f'"):
+        huffq.open(path)
+
+
+def test_metadata_of_a_wrong_form_is_named(path: Path) -> None:
+    path.write_bytes(file_of({"fields": [FIELD], "metadata": [1]}))
+    with pytest.raises(huffq.CorruptFileError, match=r"acts\.huffq: its metadata"):
+        huffq.open(path)
