@@ -19,6 +19,7 @@ from huffq.errors import (
     HuffqError,
     LayerError,
     TileError,
+    TrainingError,
     TruncatedFileError,
     UnsupportedVersionError,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "HuffqError",
     "LayerError",
     "TileError",
+    "TrainingError",
     "TruncatedFileError",
     "UnsupportedVersionError",
     "__version__",
