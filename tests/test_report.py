@@ -52,6 +52,7 @@ def test_bytes_in_decimal_units(count, text):
 def test_rates_in_millions():
     assert format_rate(3_000_000, 0.5) == "6 M/s"
     assert format_rate(3, 0.0) == "-"
+    assert format_rate(0, 0.5) == "-"
 
 
 def test_encode_table_has_a_row_per_field_and_one_for_the_file():
@@ -73,7 +74,12 @@ def test_tables_of_fields_without_symbols_have_dashes(tmp_path):
     path = tmp_path / "x.huffq"
     codes = np.zeros((3, 0), np.uint8)
     report = huffq.encode_dataset(codes, path, bits=4, progress=False)
-    assert encode_table(report).splitlines()[2].split()[5:7] == ["-", "-"]
+    dashes = ["-", "-", "-", "-"]
+    rows = [line.split() for line in encode_table(report, {"data": 1.0}).splitlines()[2:]]
+    assert rows == [
+        ["data", "0", "4", *dashes, "-", "-"],
+        ["whole", "file", *dashes[1:], "-", "-"],
+    ]
     assert info_table(huffq.open(path)).splitlines()[2].split() == [
         *("data", "0", "uint8", "4", "1", "-", "-"),
     ]

@@ -45,8 +45,12 @@ def format_bytes(count: float) -> str:
 
 
 def format_rate(symbols: int, seconds: float) -> str:
-    """Return symbols per second in millions, such as ``812 M/s``; ``-`` if no time passed."""
-    return f"{symbols / seconds / 1e6:.0f} M/s" if seconds > 0 else "-"
+    """Return symbols per second in millions, such as ``812 M/s``; ``-`` if nothing was coded."""
+    return f"{symbols / seconds / 1e6:.0f} M/s" if symbols and seconds > 0 else "-"
+
+
+def _format_number(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _format_shape(shape: Sequence[int]) -> str:
@@ -78,8 +82,8 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             name,
             _format_shape(field.sample_shape),
             str(field.bits),
-            f"{field.zeros:.2f}",
-            f"{field.entropy:.3f}",
+            _format_number(field.zeros, 2),
+            _format_number(field.entropy, 3),
             *_sizes(field.encoded_bits, field.raw_bits, field.symbols),
             format_rate(field.symbols, field.encode_seconds),
         ]
@@ -92,7 +96,7 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             "",
             "",
             "",
-            f"{report.entropy:.3f}",
+            _format_number(report.entropy, 3),
             *_sizes(report.encoded_bits, report.raw_bits, report.symbols),
             format_rate(report.symbols, encode_seconds),
         ]
