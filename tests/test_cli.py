@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -13,12 +15,20 @@ import huffq
 from huffq.cli import main
 
 
+def exit_code(*argv):
+    """Run a command as the shell does."""
+    try:
+        return main([str(arg) for arg in argv])
+    except SystemExit as end:
+        return end.code
+
+
 @pytest.fixture
 def fails(capsys):
     """Run a command that must fail; give its one sentence."""
 
     def run(*argv):
-        assert main([str(arg) for arg in argv]) == 2
+        assert exit_code(*argv) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
         assert captured.err.startswith("huffq: error: ")
@@ -73,7 +83,7 @@ def test_encode_and_decode_an_npz(tmp_path, store):
 
 def test_decode_reads_piece_by_piece(tmp_path, store, monkeypatch):
     path, arrays = store
-    monkeypatch.setattr("huffq.cli.files._CHUNK_SYMBOLS", 30)
+    monkeypatch.setattr("huffq._chunks.CHUNK_BYTES", 30)
     assert main(["decode", str(path), f"{tmp_path}/a.npy", "--fields", "a"]) == 0
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), arrays["a"])
 
@@ -118,7 +128,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path, store, fails):
         assert name in fails("verify", broken)
         fails("decode", broken, tmp_path / "out.npz")
     assert "out.npz" not in names(tmp_path)
-    assert "out.npz.part" not in names(tmp_path)
+    assert not [name for name in names(tmp_path) if name.endswith(".part")]
     assert "No such file" in fails("info", tmp_path / "absent.huffq")
 
 
@@ -155,10 +165,69 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path, store, fails):
     assert "holds one field, not 2" in fails("decode", path, tmp_path / "x.npy")
     assert "no field 'z'; it has a, b" in fails("decode", path, tmp_path / "x.npz", "--fields", "z")
     absent = tmp_path / "absent"
-    assert "absent" in fails("encode", tmp_path / "codes.npy", absent / "x.huffq")
-    assert "absent" in fails("decode", path, absent / "x.npz")
-    assert "threads" in fails("decode", path, tmp_path / "x.npz", "--threads", 0)
+    for command in (
+        ("encode", tmp_path / "codes.npy", absent / "x.huffq"),
+        ("decode", path, absent / "x.npz"),
+    ):
+        assert f"{command[-1]}: its folder does not exist" in fails(*command)
+    (tmp_path / "x.huffq").mkdir()
+    command = ("encode", tmp_path / "codes.npy", tmp_path / "x.huffq")
+    assert f"{command[-1]}: is a folder" in fails(*command)
+    (tmp_path / "x.huffq").rmdir()
     assert names(tmp_path) == ["codes.huffq", "codes.npy"]
+
+
+def test_a_full_disk_names_the_output(tmp_path, store, fails, monkeypatch):
+    def write(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("huffq.cli.files._write_array", write)
+    output = tmp_path / "x.npz"
+    assert fails("decode", store[0], output) == (
+        f"huffq: error: {output}: No space left on device\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        *(("decode", "--threads", "0"), ("verify", "--threads", "-1")),
+        *(("encode", "--threads", 10**30), ("encode", "--bits", "0")),
+        *(("demo", "--epochs", "1.5"), ("demo", "--width", "nan"), ("demo", "--lr", "inf")),
+        *(("train", "--batch-size", "0"), ("train", "--workers", "-1"), ("train", "--lr", "x")),
+        *(("train", "--seed", "-1"), ("extract", "--images", "-1")),
+        *(("tiles", "--image", "-1"), ("tiles", "--array-size", "0"), ("tiles", "--psum-bits", "")),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(command, option, value, fails):
+    message = fails(command, option, value)
+    assert f"argument {option}: " in message
+    assert str(value) in message
+    assert f"see 'huffq {command} --help'" in message
+
+
+def test_unknown_commands_are_refused(fails):
+    assert "'melt'" in fails("melt")
+    assert "COMMAND" in fails()
+
+
+def test_version(capsys):
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"huffq {huffq.__version__}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "huffq", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"huffq {huffq.__version__}\n"
+
+
+def test_bars_show_on_a_terminal_only(tmp_path, store, capsys, monkeypatch):
+    command = ["decode", str(store[0]), f"{tmp_path}/x.npz"]
+    assert main(command) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(command) == 0
+    assert "decode:" in (bar := capsys.readouterr().err)
+    assert "/40 " in bar
 
 
 def test_an_interrupt_ends_with_130(store, monkeypatch, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,8 @@ import huffq
 
 torch = pytest.importorskip("torch")
 
-from huffq import checkpoint, models  # noqa: E402
-from huffq.cli import main  # noqa: E402
+from huffq import checkpoint, data, models  # noqa: E402
+from huffq.cli import main, options  # noqa: E402
 
 WIDTH = "0.03125"
 
@@ -61,6 +63,11 @@ def fails(capsys):
     return run
 
 
+def test_options_offer_what_the_modules_know():
+    assert set(options.MODELS) == set(models.NAMES)
+    assert set(options.DATASETS) == set(data.NAMES)
+
+
 def test_train_writes_checkpoints_and_resumes(tmp_path, images, capsys):
     out = tmp_path / "result"
     command = ["train", *images, "--width", WIDTH, "--out-dir", str(out), "--device", "cpu"]
@@ -92,6 +99,18 @@ def test_extract_writes_a_store_of_all_test_images(tmp_path, images, network, sa
     assert len(dataset) == 10
     assert len(dataset.fields) == 13
     assert dataset.metadata["model"] == "vgg16-bottleneck"
+
+
+def test_extract_shows_how_many_batches_there_are(
+    tmp_path, images, network, save, capsys, monkeypatch
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    output = str(tmp_path / "acts.huffq")
+    command = ["extract", save(network), output, *images, "--width", WIDTH]
+    assert main([*command, "--layers", "features.0", "--device", "cpu"]) == 0
+    bar = capsys.readouterr().err
+    assert "extract:" in bar
+    assert "/3 " in bar
 
 
 def test_tiles_prints_the_notebooks_lines(tmp_path, images, network, save, capsys):
@@ -204,9 +223,11 @@ def test_wrong_data_and_models_are_named(tmp_path, images, network, save, fails)
     assert "no 11 test images from number 0 on, only 10" in fails(
         "extract", *options, *images, "--images", 11
     )
-    assert "no 1 test images from number -1 on" in fails(
-        "tiles", options[0], *images, "--width", WIDTH, "--image", -1
+    assert "no 1 test images from number 10 on" in fails(
+        "tiles", options[0], *images, "--width", WIDTH, "--image", 10
     )
+    missing = absent / "x.npz"
+    assert f"{missing}: its folder does not exist" in fails("extract", options[0], missing, *images)
     assert "--channels belongs to resnet20" in fails(
         "extract", *options, *images, "--channels", 1, 2, 3
     )

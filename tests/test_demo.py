@@ -78,7 +78,7 @@ def test_compare_sees_missing_and_extra_samples(dataset, kept):
 
 def test_time_decoding_covers_every_field(dataset, monkeypatch):
     opened, _ = dataset
-    monkeypatch.setattr(demo, "_CHUNK_SYMBOLS", 8)
+    monkeypatch.setattr("huffq._chunks.CHUNK_BYTES", 8)
     seconds = demo.time_decoding(opened)
     assert list(seconds) == ["a", "b"]
     assert all(value > 0 for value in seconds.values())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -27,3 +29,11 @@ def progress_bar(
         return
     with tqdm(desc=description, total=total, unit=unit, disable=None, leave=False) as bar:
         yield bar.update
+
+
+def track(batches: Iterable[T], description: str, *, total: int) -> Iterator[T]:
+    """Yield `batches`, `total` of them, and move a bar forward with each that has been used."""
+    with progress_bar(description, total=total, unit="batch", enabled=True) as advance:
+        for batch in batches:
+            yield batch
+            advance(1)

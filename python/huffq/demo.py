@@ -17,6 +17,8 @@ import torch
 
 import huffq
 from huffq import capture, checkpoint, data, models
+from huffq._chunks import chunks
+from huffq._progress import track
 from huffq.check import CheckResult, verify_layer
 from huffq.errors import CorruptFileError, ExtractionError
 from huffq.layer_tiles import layer_convolution
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 MODEL = "vgg16-bottleneck"
 LAYER = "features.27"
 """The bottleneck's 8x8 convolution."""
-
-_CHUNK_SYMBOLS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,9 @@ def time_decoding(dataset: huffq.Dataset) -> dict[str, float]:
     """Decode every field once, piece by piece, and return the seconds that each took."""
     seconds = {}
     for name, field in dataset.fields.items():
-        step = max(1, _CHUNK_SYMBOLS // max(1, math.prod(field.shape[1:])))
         begin = time.perf_counter()
-        for start in range(0, len(field), step):
-            field[start : start + step]
+        for piece in chunks(field.shape):
+            field[piece]
         seconds[name] = time.perf_counter() - begin
     return seconds
 
@@ -188,9 +187,11 @@ def _show_tiles(model: nn.Module, image: torch.Tensor, folder: Path) -> None:
 
 
 def _show_store(model: nn.Module, images: data.ImageData, path: Path) -> None:
+    loader = images.test_loader()
     report = huffq.encode_dataset(
-        capture.activations(model, images.test_loader()),
+        capture.activations(model, track(loader, "encode", total=len(loader))),
         path,
+        progress=False,
         metadata={"model": MODEL, "data": images.name},
     )
     raw, encoded = format_bytes(report.raw_bits / 8), format_bytes(report.encoded_bits / 8)
@@ -199,7 +200,8 @@ def _show_store(model: nn.Module, images: data.ImageData, path: Path) -> None:
         f"images in {report.seconds:.1f} s:\n   {raw} of packed integers became {encoded} in {path}"
     )
     dataset = huffq.open(path, threads=1)
-    symbols = compare(dataset, capture.activations(model, images.test_loader()))
+    again = capture.activations(model, track(loader, "compare", total=len(loader)))
+    symbols = compare(dataset, again)
     print(f"6. Reopened the file and captured again: all {symbols:,} symbols agree\n")
     print(encode_table(report, time_decoding(dataset)))
     print(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from huffq import __version__
 from huffq.cli import demo, files, network
 from huffq.errors import HuffqError
 
@@ -31,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 after an error, 130 after an interrupt.
 
     Raises:
-        SystemExit: The arguments were not understood, or help was asked for.
+        SystemExit: The arguments were not understood (code 2), or help or the version was asked
+            for (code 0).
     """
     args = build_parser().parse_args(argv)
     try:
@@ -51,16 +53,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="huffq",
         description="Huffman-coded storage for the integers of low-bit quantised networks.",
         epilog="Start with 'huffq demo'. 'huffq COMMAND --help' shows examples.",
     )
+    parser.add_argument("--version", action="version", version=f"huffq {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     demo.add_commands(commands)
     network.add_commands(commands)
     files.add_commands(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong as the commands do, in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_fail(_FAILED, f"error: {message}; see '{self.prog} --help'"))
 
 
 def _fail(code: int, message: str) -> int:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-from huffq.cli.options import DEFAULT, Commands, add_command, add_device_option, require_device
+from huffq.cli.options import (
+    DEFAULT,
+    Commands,
+    add_command,
+    add_device_option,
+    positive_number,
+    require_device,
+    whole_number,
+)
 
 
 def add_commands(commands: Commands) -> None:
@@ -18,11 +26,11 @@ def add_commands(commands: Commands) -> None:
     )
     parser.add_argument("--out", default="huffq-demo", help=f"folder for everything {DEFAULT}")
     for option, kind, meaning in (
-        ("--epochs", int, "training epochs"),
-        ("--width", float, "factor on the network's channels"),
-        ("--batch-size", int, "images in a batch"),
-        ("--lr", float, "learning rate"),
-        ("--seed", int, "seed of weights, order and augmentation"),
+        ("--epochs", whole_number(1), "training epochs"),
+        ("--width", positive_number, "factor on the network's channels"),
+        ("--batch-size", whole_number(1), "images in a batch"),
+        ("--lr", positive_number, "learning rate"),
+        ("--seed", whole_number(0), "seed of weights, order and augmentation"),
     ):
         # Absent options stay out of the namespace: the defaults are those of demo.Settings.
         parser.add_argument(option, type=kind, help=meaning, default=argparse.SUPPRESS)

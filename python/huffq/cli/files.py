@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,17 +12,17 @@ import numpy as np
 
 import huffq
 from huffq._atomic import atomic_writer
-from huffq.cli.options import Commands, add_command
+from huffq._chunks import chunks
+from huffq._progress import progress_bar
+from huffq.cli.options import Commands, add_command, add_threads_option, whole_number
 from huffq.errors import DataError
 from huffq.report import encode_table, format_bytes, info_table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     import numpy.typing as npt
-
-_CHUNK_SYMBOLS = 1 << 24
-"""Symbols that are decoded at a time, so that a file of any size fits in memory."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -45,8 +44,10 @@ def _add_encode(commands: Commands) -> None:
     parser.add_argument("input", help=".npy (any size, read in pieces) or .npz")
     parser.add_argument("output", help=".huffq file; first axis of every array = samples")
     parser.add_argument("--fields", nargs="+", metavar="NAME", help="arrays of the .npz to encode")
-    parser.add_argument("--bits", type=int, help="bit width (default: the narrowest that fits)")
-    parser.add_argument("--threads", type=int, help="default: every core")
+    parser.add_argument(
+        "--bits", type=whole_number(1), help="bit width (default: the narrowest that fits)"
+    )
+    add_threads_option(parser)
 
 
 def encode(args: argparse.Namespace) -> None:
@@ -84,7 +85,7 @@ def _add_decode(commands: Commands) -> None:
     parser.add_argument("input", help=".huffq file")
     parser.add_argument("output", help=".npz, or .npy for a single field")
     parser.add_argument("--fields", nargs="+", metavar="NAME", help="default: all")
-    parser.add_argument("--threads", type=int, help="default: every core")
+    add_threads_option(parser)
 
 
 def decode(args: argparse.Namespace) -> None:
@@ -97,24 +98,28 @@ def decode(args: argparse.Namespace) -> None:
             f"{args.output}: an .npy file holds one field, not {len(names)}; "
             "choose one with --fields, or write .npz"
         )
-    with atomic_writer(args.output) as file:
+    total = len(names) * len(dataset)
+    with (
+        atomic_writer(args.output) as file,
+        progress_bar("decode", total=total, unit="sample", enabled=True) as advance,
+    ):
         if suffix == ".npy":
-            _write_array(file, dataset[names[0]])
+            _write_array(file, dataset[names[0]], advance)
         else:
             with zipfile.ZipFile(file, "w") as archive:
                 for name in names:
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        _write_array(member, dataset[name])
+                        _write_array(member, dataset[name], advance)
     print(f"{args.output}: {len(names)} fields of {len(dataset)} samples")
 
 
-def _write_array(file: IO[bytes], field: huffq.Field) -> None:
-    """Write a field in numpy's ``.npy`` format."""
+def _write_array(file: IO[bytes], field: huffq.Field, advance: Callable[[int], object]) -> None:
+    """Write a field in numpy's ``.npy`` format, and report samples to `advance`."""
     header = {"descr": field.dtype.str, "fortran_order": False, "shape": field.shape}
     np.lib.format.write_array_header_1_0(file, header)
-    step = max(1, _CHUNK_SYMBOLS // max(1, math.prod(field.shape[1:])))
-    for start in range(0, len(field), step):
-        file.write(field[start : start + step].tobytes())
+    for piece in chunks(field.shape):
+        file.write(field[piece].tobytes())
+        advance(piece.stop - piece.start)
 
 
 def _add_info(commands: Commands) -> None:
@@ -149,7 +154,7 @@ def _add_verify(commands: Commands) -> None:
         "  huffq verify activations.huffq",
     )
     parser.add_argument("input", help=".huffq file")
-    parser.add_argument("--threads", type=int, help="default: every core")
+    add_threads_option(parser)
 
 
 def verify(args: argparse.Namespace) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from huffq._atomic import atomic_writer, check_output
+from huffq._progress import track
 from huffq.cli.options import (
     DEFAULT,
     Commands,
@@ -17,7 +19,9 @@ from huffq.cli.options import (
     build_model,
     load_data,
     load_model,
+    positive_number,
     require_device,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -47,13 +51,13 @@ def _add_train(commands: Commands) -> None:
     )
     parser.add_argument("--out-dir", default="result", help=f"folder of checkpoints {DEFAULT}")
     parser.add_argument("--resume", action="store_true", help="go on from checkpoint.pth")
-    parser.add_argument("--epochs", type=int, default=100, help=DEFAULT)
-    parser.add_argument("--lr", type=float, default=0.02, help=f"learning rate {DEFAULT}")
+    parser.add_argument("--epochs", type=whole_number(1), default=100, help=DEFAULT)
+    parser.add_argument("--lr", type=positive_number, default=0.02, help=f"learning rate {DEFAULT}")
     parser.add_argument("--momentum", type=float, default=0.8, help=DEFAULT)
     parser.add_argument("--weight-decay", type=float, default=1e-4, help=DEFAULT)
     parser.add_argument(
         "--milestones",
-        type=int,
+        type=whole_number(0),
         nargs="*",
         default=[150, 225],
         metavar="EPOCH",
@@ -104,7 +108,9 @@ def _add_extract(commands: Commands) -> None:
         "test images; .huffq: the inputs of the layers over all test images",
     )
     parser.add_argument("--layers", nargs="+", metavar="NAME", help="default: all quantised ones")
-    parser.add_argument("--images", type=int, default=32, help=f"test images in the .npz {DEFAULT}")
+    parser.add_argument(
+        "--images", type=whole_number(1), default=32, help=f"test images in the .npz {DEFAULT}"
+    )
     parser.add_argument(
         "--signed",
         nargs="+",
@@ -122,6 +128,7 @@ def extract(args: argparse.Namespace) -> None:
     suffix = Path(args.output).suffix
     if suffix not in (".npz", ".huffq"):
         raise ValueError(f"{args.output}: the output must end in .npz or .huffq")
+    check_output(args.output)
     data = load_data(args)
     model = load_model(args, data.num_classes)
     if suffix == ".npz":
@@ -131,7 +138,6 @@ def extract(args: argparse.Namespace) -> None:
 
 
 def _extract_integers(args: argparse.Namespace, model: nn.Module, data: ImageData) -> None:
-    from huffq._atomic import atomic_writer
     from huffq.capture import activations
     from huffq.quant import find_layer, weight_codes
 
@@ -152,11 +158,12 @@ def _extract_activations(args: argparse.Namespace, model: nn.Module, data: Image
     from huffq.capture import activations
     from huffq.report import encode_table
 
+    loader = data.test_loader()
+    images = track(loader, "extract", total=len(loader))
     report = huffq.encode_dataset(
-        activations(
-            model, data.test_loader(), args.layers, require_device(args), signed=args.signed
-        ),
+        activations(model, images, args.layers, require_device(args), signed=args.signed),
         args.output,
+        progress=False,
         metadata={"model": args.model, "checkpoint": args.checkpoint, "data": args.data},
     )
     print(encode_table(report))
@@ -167,7 +174,7 @@ def _test_images(data: ImageData, start: int, count: int) -> Tensor:
     import torch
 
     total = len(data.test)  # type: ignore[arg-type]  # torch's Dataset declares no length
-    if count < 1 or not 0 <= start <= total - count:
+    if start > total - count:
         raise ValueError(f"there are no {count} test images from number {start} on, only {total}")
     return torch.stack([data.test[i][0] for i in range(start, start + count)])
 
@@ -182,11 +189,17 @@ def _add_tiles(commands: Commands) -> None:
     )
     parser.add_argument("checkpoint")
     parser.add_argument("--layer", default="features.27", help=DEFAULT)
-    parser.add_argument("--image", type=int, default=0, help=f"number of the test image {DEFAULT}")
+    parser.add_argument(
+        "--image", type=whole_number(0), default=0, help=f"number of the test image {DEFAULT}"
+    )
     parser.add_argument("--out-dir", default="tiles", help=DEFAULT)
-    parser.add_argument("--array-size", type=int, default=8, help=f"channels of a tile {DEFAULT}")
+    parser.add_argument(
+        "--array-size", type=whole_number(1), default=8, help=f"channels of a tile {DEFAULT}"
+    )
     parser.add_argument("--psums", action="store_true", help="write partial sums too")
-    parser.add_argument("--psum-bits", type=int, default=16, help=f"width of sums {DEFAULT}")
+    parser.add_argument(
+        "--psum-bits", type=whole_number(1), default=16, help=f"width of sums {DEFAULT}"
+    )
     parser.add_argument("--no-relu", action="store_true", help="keep negative outputs")
     parser.add_argument(
         "--every-symbol",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 Commands = Any
 """What `argparse.ArgumentParser.add_subparsers` returns; its class has no public name."""
 
-_MODELS = ("vgg16", "vgg16-bottleneck", "resnet20")
-_DATASETS = ("digits", "cifar10", "folder", "npz")
+MODELS = ("vgg16", "vgg16-bottleneck", "resnet20")
+DATASETS = ("digits", "cifar10", "folder", "npz")
+"""Names that `huffq.models` and `huffq.data` know; these modules need torch, help texts do not."""
 
+_LARGEST = 2**31 - 1
 
 DEFAULT = "(default: %(default)s)"
 """Text by which argparse names an option's default in the help."""
@@ -51,17 +54,55 @@ def add_command(
     return parser
 
 
+def whole_number(smallest: int) -> Callable[[str], int]:
+    """Return what argparse calls to read an integer from `smallest` to 2^31 - 1."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        if not smallest <= number <= _LARGEST:
+            raise argparse.ArgumentTypeError(
+                f"{number} does not lie between {smallest} and {_LARGEST}"
+            )
+        return number
+
+    return read
+
+
+def positive_number(text: str) -> float:
+    """Read a finite number above 0, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no finite number above 0")
+    return number
+
+
+def add_threads_option(parser: argparse.ArgumentParser) -> None:
+    """Add the upper bound on threads."""
+    parser.add_argument("--threads", type=whole_number(1), help="default: every core")
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `build_model` reads."""
     group = parser.add_argument_group("model")
-    group.add_argument("--model", choices=_MODELS, default="vgg16-bottleneck", help=DEFAULT)
-    group.add_argument("--width", type=float, default=1.0, help=f"factor on the channels {DEFAULT}")
+    group.add_argument("--model", choices=MODELS, default="vgg16-bottleneck", help=DEFAULT)
     group.add_argument(
-        "--bits", type=int, default=4, help=f"bit width of weights and activations {DEFAULT}"
+        "--width", type=positive_number, default=1.0, help=f"factor on the channels {DEFAULT}"
+    )
+    group.add_argument(
+        "--bits",
+        type=whole_number(1),
+        default=4,
+        help=f"bit width of weights and activations {DEFAULT}",
     )
     group.add_argument(
         "--channels",
-        type=int,
+        type=whole_number(1),
         nargs=3,
         metavar="C",
         help="channels of resnet20's three stages (default: 16 32 64)",
@@ -71,7 +112,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `load_data` reads."""
     group = parser.add_argument_group("data")
-    group.add_argument("--data", choices=_DATASETS, default="digits", help=DEFAULT)
+    group.add_argument("--data", choices=DATASETS, default="digits", help=DEFAULT)
     group.add_argument("--root", help="folder of the images, or the .npz file")
     group.add_argument(
         "--keys",
@@ -82,11 +123,14 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "labels, test images, test labels (default: x_train y_train x_test y_test)",
     )
     group.add_argument("--download", action="store_true", help="fetch CIFAR-10 if it is absent")
-    group.add_argument("--batch-size", type=int, default=100, help=DEFAULT)
+    group.add_argument("--batch-size", type=whole_number(1), default=100, help=DEFAULT)
     group.add_argument(
-        "--workers", type=int, default=2, help=f"processes that load images {DEFAULT}"
+        "--workers",
+        type=whole_number(0),
+        default=2,
+        help=f"processes that load images {DEFAULT}",
     )
-    group.add_argument("--seed", type=int, default=0, help=DEFAULT)
+    group.add_argument("--seed", type=whole_number(0), default=0, help=DEFAULT)
 
 
 def add_device_option(parser: argparse.ArgumentParser) -> None:
