@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -149,6 +150,22 @@ def test_folder_scales_only_what_is_not_32(tmp_path: Path) -> None:
     assert images[0].min() > 0 > images[1].max()
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("content", ["cut", "foreign", "empty"])
+def test_a_damaged_image_is_named(tmp_path: Path, workers: int, content: str) -> None:
+    for part in ("train", "test"):
+        for name in ("0.png", "1.png"):
+            save_image(tmp_path / part / "cat" / name)
+    damaged = tmp_path / "test" / "cat" / "1.png"
+    raw = {"cut": damaged.read_bytes()[:60], "foreign": b"no image", "empty": b""}
+    damaged.write_bytes(raw[content])
+    source = data.load("folder", tmp_path, workers=workers, batch_size=1)
+    with pytest.raises(DataError) as caught:
+        list(source.test_loader())
+    assert str(caught.value) == f"{damaged} is not a whole image; replace or remove it"
+    assert len(list(source.train_loader())) == 2
+
+
 def test_folder_missing_says_what_layout_is_expected(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"expected as .*/train/CLASS/IMAGE"):
         data.load("folder", tmp_path / "nowhere")
@@ -168,8 +185,20 @@ def test_folder_classes_must_agree(tmp_path: Path) -> None:
 
 
 def test_cifar10_missing_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="allow its download"):
+    with pytest.raises(FileNotFoundError, match=r"download=True, .* --download\)"):
         data.load("cifar10", tmp_path)
+
+
+def test_cifar10_that_cannot_be_downloaded_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise URLError(OSError("Name or service not known"))
+
+    monkeypatch.setattr("urllib.request.urlopen", offline)
+    with pytest.raises(OSError, match="CIFAR-10 could not be downloaded from http") as caught:
+        data.load("cifar10", tmp_path, download=True)
+    assert str(caught.value).endswith(f"to {tmp_path}: Name or service not known")
 
 
 def test_cifar10_reads_torchvisions_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +224,12 @@ def test_cifar10_reads_torchvisions_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert images.shape == (4, 3, 32, 32)
     assert labels.tolist() == [0, 9, 3, 3]
     assert source.num_classes == 10
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_are_checked(seed: int) -> None:
+    with pytest.raises(ValueError, match=f"seed is {seed}; it must lie between 0 and 4294967295"):
+        data.load("digits", seed=seed)
 
 
 def test_names_are_checked() -> None:

@@ -6,7 +6,7 @@ checkpoint means the same thing whichever way its images came in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets
+from torchvision.datasets.folder import default_loader
 from torchvision.transforms import v2
 
 from huffq._npz import NpzKeys, read_npz
@@ -33,6 +34,7 @@ __all__ = [
     "NpzKeys",
     "Transform",
     "load",
+    "require_seed",
 ]
 
 CIFAR10_MEAN: Final = (0.491, 0.482, 0.447)
@@ -50,6 +52,8 @@ NPZ_KEYS: Final = NpzKeys()
 Transform = Callable[[Any], torch.Tensor]
 LabelledImages = Dataset[tuple[torch.Tensor, int]]
 Loader = DataLoader[tuple[torch.Tensor, int]]
+
+_SEEDS: Final = 2**32
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class ImageData:
         return self._loader(self.test, shuffle=False)
 
     def _loader(self, dataset: LabelledImages, *, shuffle: bool) -> Loader:
-        return DataLoader(
+        return _Loader(
             dataset,
             batch_size=self.batch_size,
             shuffle=shuffle,
@@ -94,6 +98,22 @@ class ImageData:
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator().manual_seed(self.seed),
         )
+
+
+class _Loader(Loader):
+    """A loader whose workers' `DataError` reads as if it had been raised here."""
+
+    def __iter__(self) -> Any:
+        return _without_tracebacks(super().__iter__())
+
+
+def _without_tracebacks(batches: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from batches
+    except DataError as error:
+        # PyTorch puts a worker's whole traceback into the message; its last line is ours.
+        prefix = f"{DataError.__module__}.{DataError.__qualname__}: "
+        raise DataError(str(error).rpartition(prefix)[2].strip()) from error
 
 
 class _ArrayImages(LabelledImages):
@@ -147,7 +167,7 @@ def load(
             floats in [0, 1], and integer labels ``[N]``.
         batch_size: Images in a batch.
         workers: Processes that load images; digits lie in memory and take none.
-        seed: Seed of the training images' order.
+        seed: Seed of the training images' order, at least 0 and below 2**32.
         download: Whether CIFAR-10 (170 MB) may be downloaded when `root` does not hold it.
         keys: Names of the arrays in an ``.npz`` file.
 
@@ -156,8 +176,12 @@ def load(
 
     Raises:
         FileNotFoundError: The folder or file does not exist.
-        DataError: The name is unknown, or the dataset is empty or malformed.
+        OSError: CIFAR-10 could not be downloaded.
+        DataError: The name is unknown, or the dataset is empty or malformed. A damaged image of a
+            folder raises it when it is loaded.
+        ValueError: `seed` is out of range.
     """
+    require_seed(seed)
     if name == "digits":
         split, workers = _digits(), 0
     elif name == "cifar10":
@@ -172,6 +196,16 @@ def load(
         if len(images) == 0:
             raise DataError(f"dataset {name!r} has no {part} images")
     return ImageData(name, split.num_classes, split.train, split.test, batch_size, workers, seed)
+
+
+def require_seed(seed: int) -> None:
+    """Demand a seed that every random number generator takes.
+
+    Raises:
+        ValueError: `seed` is negative or has more than 32 bits.
+    """
+    if not 0 <= seed < _SEEDS:
+        raise ValueError(f"seed is {seed}; it must lie between 0 and {_SEEDS - 1}")
 
 
 def _to_unit_range(image: torch.Tensor) -> torch.Tensor:
@@ -225,14 +259,33 @@ def _digits() -> _Split:
 
 def _cifar10(root: Path, download: bool) -> _Split:
     try:
-        train = datasets.CIFAR10(root, train=True, download=download, transform=_crop_and_flip())
+        if download:
+            _download_cifar10(root)
+        train = datasets.CIFAR10(root, train=True, transform=_crop_and_flip())
         test = datasets.CIFAR10(root, train=False, transform=_transform())
     except RuntimeError as error:
         raise FileNotFoundError(
-            f"{root} does not hold a whole CIFAR-10; allow its download (download=True) or name "
-            "the folder that contains cifar-10-batches-py"
+            f"{root} does not hold a whole CIFAR-10; allow its download (download=True, on the "
+            "command line --download) or name the folder that contains cifar-10-batches-py"
         ) from error
     return _Split(train, test, num_classes=10)
+
+
+def _download_cifar10(root: Path) -> None:
+    try:
+        datasets.CIFAR10(root, download=True)
+    except OSError as error:
+        reason = getattr(error, "reason", error)  # a URLError's own text is wrapped in <>
+        raise OSError(
+            f"CIFAR-10 could not be downloaded from {datasets.CIFAR10.url} to {root}: {reason}"
+        ) from error
+
+
+def _open_image(path: str) -> Any:
+    try:
+        return default_loader(path)
+    except Exception as error:  # damaged bytes make image readers raise nearly anything
+        raise DataError(f"{path} is not a whole image; replace or remove it") from error
 
 
 def _folder(root: Path) -> _Split:
@@ -245,7 +298,7 @@ def _folder(root: Path) -> _Split:
                 f"{root}/train/CLASS/IMAGE and {root}/test/CLASS/IMAGE"
             )
         try:
-            parts.append(datasets.ImageFolder(str(folder), transform=transform))
+            parts.append(datasets.ImageFolder(str(folder), transform, loader=_open_image))
         except FileNotFoundError as error:
             raise DataError(
                 f"{folder} is empty, or one of its class folders is; every class needs an image "
