@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +70,7 @@ def network(seed: int = 0) -> nn.Module:
 def train(
     model: nn.Module, out_dir: Path, data: ImageData | None = None, **options: Any
 ) -> FitReport:
-    options = {"epochs": 3, "milestones": (2,), "device": "cpu", **options}
+    options = {"epochs": 3, "milestones": (2,), "device": "cpu", "progress": False, **options}
     return fit(model, data or blobs(), out_dir=out_dir, **options)
 
 
@@ -94,6 +96,15 @@ def test_learns_and_keeps_the_best_model(tmp_path: Path) -> None:
     last = checkpoint.load(tmp_path / checkpoint.LAST, network())
     assert last["epoch"] == 12
     assert last["best_prec"] == report.best_top1
+
+
+def test_the_first_epoch_is_the_best_so_far_even_at_no_accuracy(tmp_path: Path) -> None:
+    never = TensorDataset(torch.full((4, 3, 8, 8), -1.0), torch.full((4,), CLASSES - 1))
+    model = network()
+    model[-1].bias.data[-1] = -1e3
+    report = train(model, tmp_path, dataclasses.replace(blobs(), test=never), epochs=1)
+    assert report.best_top1 == 0
+    assert checkpoint.load(report.path, network())["epoch"] == 1
 
 
 def test_best_model_is_not_overwritten_by_a_worse_one(tmp_path: Path) -> None:
@@ -129,6 +140,22 @@ def test_resumed_run_equals_an_undisturbed_one(tmp_path: Path, stop: int) -> Non
     ]
     assert ends[0]["optimizer"]["param_groups"] == ends[1]["optimizer"]["param_groups"]
     assert ends[1]["epoch"] == 4
+
+
+def test_a_fresh_run_keeps_an_earlier_best_model_until_an_epoch_has_finished(
+    tmp_path: Path,
+) -> None:
+    def fail() -> None:
+        raise OSError("the disk is gone")
+
+    best = tmp_path / checkpoint.BEST
+    best.write_bytes(b"an earlier run's")
+    with pytest.raises(OSError, match="the disk is gone"):
+        train(network(), tmp_path, blobs(on_read=fail))
+    assert best.read_bytes() == b"an earlier run's"
+    assert checkpoint.load(tmp_path / checkpoint.LAST, network())["epoch"] == 0
+    train(network(), tmp_path, epochs=1)
+    assert checkpoint.load(best, network())["epoch"] == 1
 
 
 @pytest.mark.parametrize("reads", [5, 40])
@@ -178,6 +205,31 @@ def test_leaves_only_the_checkpoints_and_no_output(
     assert capfd.readouterr() == ("", "")
 
 
+def test_prints_a_line_per_epoch_off_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = network()
+    report = train(model, tmp_path, epochs=2, progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second = err.splitlines()
+    figures = r"loss \d\.\d{4}, top-1 [\d.]+ %, top-5 100\.00 %"
+    assert re.fullmatch(f"epoch 1/2: training {figures}; test {figures}", first)
+    assert second.startswith(f"epoch 2/2: training loss {report.loss:.4f}, top-1 ")
+
+
+def test_shows_running_means_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    report = train(network(), tmp_path, epochs=1, progress=True)
+    out, err = capsys.readouterr()
+    assert err == ""
+    # After the last batch the running mean is that of the epoch.
+    shown = re.findall(r"mean_loss=([\d.]+), mean_top1=[\d.]+, mean_top5=100", out)
+    assert float(shown[-1]) == pytest.approx(report.loss, abs=0.006)
+
+
 def test_unwritable_folder_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     read: list[int] = []
@@ -189,6 +241,8 @@ def test_unwritable_folder_is_refused_before_training(tmp_path: Path) -> None:
 def test_wrong_arguments_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="epochs is -1"):
         train(network(), tmp_path, epochs=-1)
+    with pytest.raises(ValueError, match="seed is -1"):
+        train(network(), tmp_path, seed=-1)
     with pytest.raises(ValueError, match="device 'cuda' cannot be used"):
         train(network(), tmp_path, device="cuda", devices=99)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sys
 import warnings
 from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.callbacks import Checkpoint as CheckpointCallback
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics import MeanMetric
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from huffq import checkpoint
@@ -54,15 +57,20 @@ class Validation(pl.LightningModule):
         self.model = model
 
     def validation_step(self, batch: Batch) -> None:
-        images, labels = batch
-        logits = self.model(images)
-        metrics = {
-            "val_loss": F.cross_entropy(logits, labels),
-            "val_top1": _accuracy(logits, labels, 1),
-            "val_top5": _accuracy(logits, labels, 5),
-        }
+        _, labels = batch
+        metrics = {f"val_{name}": value for name, value in self.metrics(batch).items()}
         self.log_dict(metrics, batch_size=len(labels), sync_dist=True, prog_bar=True)
         self.log("val_samples", float(len(labels)), reduce_fx="sum", sync_dist=True)
+
+    def metrics(self, batch: Batch) -> dict[str, Tensor]:
+        """Return a batch's mean cross entropy in nats, and its accuracies in per cent."""
+        images, labels = batch
+        logits = self.model(images)
+        return {
+            "loss": F.cross_entropy(logits, labels),
+            "top1": _accuracy(logits, labels, 1),
+            "top5": _accuracy(logits, labels, 5),
+        }
 
 
 class Training(Validation):
@@ -75,6 +83,9 @@ class Training(Validation):
         self.sgd = sgd
         self.seed = seed
         self.previous = previous
+        # Of this process alone: the bar must not wait for the others after every batch.
+        mean = partial(MeanMetric, nan_strategy=math.nan, sync_on_compute=False)
+        self.running = nn.ModuleDict({name: mean() for name in ("loss", "top1", "top5")})
 
     def configure_optimizers(self) -> Any:
         sgd = self.sgd
@@ -102,25 +113,29 @@ class Training(Validation):
         pl.seed_everything(seed, workers=True, verbose=False)
         loader: Any = self.trainer.train_dataloader
         loader.generator.manual_seed(seed)
+        mean: Any
+        for mean in self.running.values():
+            mean.reset()
 
     def training_step(self, batch: Batch) -> Tensor:
-        images, labels = batch
-        logits = self.model(images)
-        loss = F.cross_entropy(logits, labels)
-        metrics = {"loss": loss, "top1": _accuracy(logits, labels, 1)}
+        _, labels = batch
+        metrics = self.metrics(batch)
+        for name, value in metrics.items():
+            mean: Any = self.running[name]
+            mean.update(value.detach(), len(labels))
+            self.log(f"mean_{name}", mean.compute(), prog_bar=True)
         self.log_dict(
-            metrics,
-            on_step=True,
+            {f"train_{name}": value for name, value in metrics.items()},
+            on_step=False,
             on_epoch=True,
             batch_size=len(labels),
             sync_dist=True,
-            prog_bar=True,
         )
-        return loss
+        return metrics["loss"]
 
 
 class Checkpoints(CheckpointCallback):
-    """Writes the notebook's checkpoint files before the first epoch and after every one.
+    """Writes ``checkpoint.pth`` before the first epoch, and the notebook's files after every one.
 
     Attributes:
         best: Best top-1 accuracy on the test images so far, in per cent.
@@ -135,18 +150,18 @@ class Checkpoints(CheckpointCallback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.fresh:  # so that a run interrupted within its first epoch can be resumed
-            self._save(trainer, pl_module, finished=0, is_best=True)
+            self._save(trainer, pl_module, finished=0, is_best=False)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         finished = trainer.current_epoch + 1
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
-        if not np.isfinite(metrics["loss_epoch"] + metrics["val_loss"]):
+        if not np.isfinite(metrics["train_loss"] + metrics["val_loss"]):
             raise TrainingError(
                 f"the loss became infinite or NaN in epoch {finished}; resume with a smaller "
                 f"learning rate from {self.folder / checkpoint.LAST}"
             )
-        self.loss = metrics["loss_epoch"]
-        is_best = metrics["val_top1"] > self.best
+        self.loss = metrics["train_loss"]
+        is_best = finished == 1 or metrics["val_top1"] > self.best
         self.best = max(metrics["val_top1"], self.best)
         self._save(trainer, pl_module, finished=finished, is_best=is_best)
 
@@ -162,6 +177,22 @@ class Checkpoints(CheckpointCallback):
             )
 
 
+class EpochLines(pl.Callback):
+    """Prints one line per epoch to standard error."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        metrics = trainer.callback_metrics
+        figures = [
+            f"{title} loss {metrics[f'{part}_loss']:.4f}, top-1 {metrics[f'{part}_top1']:.2f} %, "
+            f"top-5 {metrics[f'{part}_top5']:.2f} %"
+            for title, part in (("training", "train"), ("test", "val"))
+        ]
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        print(f"{epoch}: {'; '.join(figures)}", file=sys.stderr, flush=True)
+
+
 def _accuracy(logits: Tensor, labels: Tensor, k: int) -> Tensor:
     """Return how many labels are among the `k` largest logits, in per cent."""
     classes = logits.shape[1]
@@ -171,18 +202,25 @@ def _accuracy(logits: Tensor, labels: Tensor, k: int) -> Tensor:
 
 
 def build_trainer(
-    device: str, devices: int | str | list[int], progress: bool, **options: Any
+    device: str,
+    devices: int | str | list[int],
+    progress: bool,
+    callbacks: Sequence[pl.Callback] = (),
+    **options: Any,
 ) -> pl.Trainer:
-    """Return a trainer that writes no logs, and shows a bar on a terminal only.
+    """Return a trainer that writes no logs; it shows a bar on a terminal, and lines elsewhere.
 
     Raises:
         ValueError: There is no such device.
     """
+    terminal = sys.stdout.isatty()
+    lines = [EpochLines()] if progress and not terminal else []
     try:
         return pl.Trainer(
             accelerator=device,
             devices=devices,
-            enable_progress_bar=progress and sys.stdout.isatty(),
+            callbacks=[*callbacks, *lines],
+            enable_progress_bar=progress and terminal,
             enable_model_summary=False,
             logger=False,
             num_sanity_val_steps=0,

@@ -19,6 +19,7 @@ from huffq._lightning import (
     keyboard_interrupt,
     quiet,
 )
+from huffq.data import require_seed
 from huffq.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ def fit(
 
     After every epoch the network is validated on the test images and written to
     ``checkpoint.pth``, and to ``model_best.pth.tar`` too if it was the best so far. An interrupt
-    leaves the last finished epoch there; what an earlier run left is replaced, or with `resume`
-    continued. `model` ends with the weights of the last epoch, on the CPU. The global random state
-    is seeded; seed it before building `model` to repeat the initial weights too.
+    leaves the last finished epoch there. What an earlier run left is continued with `resume`, or
+    else replaced, its best model only when the first epoch has finished. `model` ends with the
+    weights of the last epoch, on the CPU. The global random state is seeded; seed it before
+    building `model` to repeat the initial weights too.
 
     Args:
         model: The network, from images ``[B,3,H,W]`` to logits ``[B, classes]``.
@@ -102,14 +104,15 @@ def fit(
             undisturbed run.
         device: Lightning's accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` …
         devices: Lightning's devices: how many (``"auto"``: all), or which.
-        seed: Seed of the images' order and augmentation.
-        progress: Show a progress bar where the output is a terminal.
+        seed: Seed of the images' order and augmentation, at least 0 and below 2**32.
+        progress: Show a bar with the running means of the epoch where the output is a terminal,
+            and elsewhere print a line per epoch to standard error.
 
     Returns:
         What was reached.
 
     Raises:
-        ValueError: `epochs` is below 1, or there is no such device.
+        ValueError: `epochs` is below 1, `seed` is out of range, or there is no such device.
         OSError: `out_dir` cannot be written; nothing has been trained then.
         FileNotFoundError: There is no checkpoint to resume from.
         CheckpointError: The checkpoint to resume from belongs to another architecture or holds no
@@ -119,6 +122,7 @@ def fit(
     """
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}; it must be at least 1")
+    require_seed(seed)
     folder = Path(out_dir)
     previous = _resumable(folder / checkpoint.LAST, model) if resume else None
     _require_writable(folder)
