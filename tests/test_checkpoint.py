@@ -145,6 +145,9 @@ def test_weights_that_show_no_width_load(tmp_path: Path) -> None:
         model = QuantLinear(9, 9)
         model.weight_q.data.fill_(value)
         checkpoint.load(save(tmp_path, model), QuantLinear(9, 9))
+    model = QuantLinear(9, 9)
+    model.weight.data[0, 0] = torch.nan
+    checkpoint.load(save(tmp_path, model), QuantLinear(9, 9))
     # Spread out over few of many levels.
     model = QuantLinear(2, 2, bits=8)
     checkpoint.load(save(tmp_path, model), QuantLinear(2, 2, bits=8))

@@ -164,8 +164,8 @@ def _other_width(
     if weight.numel() <= 2 * quantizer.levels:
         return None  # too few weights to be sure that some of them lie on neighbouring levels
     expected = torch.func.functional_call(quantizer, {"wgt_alpha": alpha}, weight)
-    width = _apparent_width(weight_q, alpha)
-    return None if width in (None, _apparent_width(expected, alpha)) else width
+    found, wanted = _apparent_width(weight_q, alpha), _apparent_width(expected, alpha)
+    return None if None in (found, wanted) or found == wanted else found
 
 
 def _apparent_width(quantized: Tensor, alpha: Tensor) -> int | None:
