@@ -148,6 +148,11 @@ def test_weights_that_show_no_width_load(tmp_path: Path) -> None:
     model = QuantLinear(9, 9)
     model.weight.data[0, 0] = torch.nan
     checkpoint.load(save(tmp_path, model), QuantLinear(9, 9))
+    # All but one weight round to zero.
+    model = QuantLinear(9, 9)
+    model.weight.data.fill_(1e-3).view(-1)[0] = 1.0
+    model(torch.rand(1, 9))
+    checkpoint.load(save(tmp_path, model), QuantLinear(9, 9))
     # Spread out over few of many levels.
     model = QuantLinear(2, 2, bits=8)
     checkpoint.load(save(tmp_path, model), QuantLinear(2, 2, bits=8))

@@ -161,11 +161,13 @@ def _other_width(
     halves, more than a step of training changes it.
     """
     quantizer = layer.weight_quant
-    if weight.numel() <= 2 * quantizer.levels:
-        return None  # too few weights to be sure that some of them lie on neighbouring levels
+    # Of fewer weights than levels, perhaps no two lie on neighbouring levels.
+    if weight.numel() <= 2 * quantizer.levels or not weight.isfinite().all():
+        return None
     expected = torch.func.functional_call(quantizer, {"wgt_alpha": alpha}, weight)
-    found, wanted = _apparent_width(weight_q, alpha), _apparent_width(expected, alpha)
-    return None if None in (found, wanted) or found == wanted else found
+    found = _apparent_width(weight_q, alpha)
+    # Weights that use few of their levels look narrower, but then those expected do so too.
+    return None if found in (None, layer.bits, _apparent_width(expected, alpha)) else found
 
 
 def _apparent_width(quantized: Tensor, alpha: Tensor) -> int | None:
