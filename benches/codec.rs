@@ -92,7 +92,8 @@ fn block_encode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let mut out = Vec::new();
     bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
         out.clear();
-        coder.encode(&symbols, alphabet, &mut out).unwrap();
+        let plan = coder.plan(&symbols, alphabet).unwrap();
+        coder.encode(&symbols, &plan, None, &mut out).unwrap();
     });
 }
 
@@ -102,9 +103,10 @@ fn block_decode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let alphabet = Alphabet::new(4, false).unwrap();
     let mut coder = Coder::new(Backend::by_name(backend).unwrap());
     let mut bytes = Vec::new();
-    coder.encode(&symbols, alphabet, &mut bytes).unwrap();
+    let plan = coder.plan(&symbols, alphabet).unwrap();
+    coder.encode(&symbols, &plan, None, &mut bytes).unwrap();
     let mut out = vec![0; symbols.len()];
     bencher
         .counter(BytesCount::of_slice(&symbols))
-        .bench_local(|| coder.decode(&bytes, alphabet, &mut out).unwrap());
+        .bench_local(|| coder.decode(&bytes, alphabet, None, &mut out).unwrap());
 }

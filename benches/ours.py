@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import get_args
 
 import numpy as np
 
 import huffq
+from huffq.codec import Level
 from inputs import Array, Input
 from timing import Case, Coder
 
 VARIABLE = "HUFFQ_BACKEND"
-LEVELS = ("fast", "dense", "max") if "level" in inspect.signature(huffq.encode).parameters else ()
+LEVELS = get_args(Level)
 TWO_THREADS = 1 << 23  # symbols from which a second thread is worth a row
 
 PROBE = "import huffq, numpy; huffq.encode(numpy.arange(64, dtype=numpy.uint8) % 3)"
@@ -44,22 +44,20 @@ def current() -> str:
     return os.environ.get(VARIABLE) or available()[-1]
 
 
-def coder(array: Input, threads: int, options: dict[str, Any]) -> Coder:
+def coder(array: Input, level: Level, threads: int) -> Coder:
     x, out = array.x, np.empty_like(array.x)
     out.view(np.uint8).fill(0xAA)
 
     def decode(blob: bytes) -> Array:
         return huffq.decode(blob, out=out, threads=threads)
 
-    return Coder(lambda: huffq.encode(x, bits=array.bits, threads=threads, **options), decode)
+    return Coder(lambda: huffq.encode(x, bits=array.bits, level=level, threads=threads), decode)
 
 
 def cases(array: Input) -> Iterator[Case]:
     many = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    for level in LEVELS or (None,):
-        codec = f"huffq {level}" if level else "huffq"
-        options = {"level": level} if level else {}
+    for level in LEVELS:
         for threads in (1, 2) if array.x.size >= TWO_THREADS and (many or 1) > 1 else (1,):
             form = current() + (", 2 threads" if threads > 1 else "")
-            made = coder(array, threads, options)
-            yield Case(codec, form, array.x.size, array.x, made)
+            made = coder(array, level, threads)
+            yield Case(f"huffq {level}", form, array.x.size, array.x, made)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from reference_block import check, decode_block
+from reference_nested import Axes, Codebook, check_axes, read_varint, usual_axes
 
-class FormatError(Exception):
-    """The bytes are not what docs/format.md describes."""
-
-
-def check(condition: bool, what: str) -> None:
-    if not condition:
-        raise FormatError(what)
+BLOCK_SYMBOLS = 65536
+SEGMENT_BLOCKS = 128
 
 
 def crc32c(data: bytes) -> int:
@@ -29,150 +26,6 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-def bit_string(data: bytes) -> str:
-    return "".join(f"{byte:08b}" for byte in data)
-
-
-def canonical_code(lengths: list[int]) -> dict[str, int]:
-    """Symbol by codeword."""
-    used = sorted((length, symbol) for symbol, length in enumerate(lengths) if length)
-    kraft = sum(2.0**-length for length, _ in used)
-    check(kraft == 1 or [length for length, _ in used] == [1], "the code is not complete")
-    code, word, previous = {}, 0, 0
-    for length, symbol in used:
-        word <<= length - previous
-        code[f"{word:0{length}b}"] = symbol
-        word, previous = word + 1, length
-    return code
-
-
-def decode_block(block: bytes, bits: int, n: int) -> list[int]:
-    check(len(block) > 0, "a block is empty")
-    method, body = block[0], block[1:]
-    if method == 0:
-        check(len(body) == (n > 0), "a constant block is not one symbol")
-        check(all(symbol < 2**bits for symbol in body), "the constant is no symbol")
-        return list(body) * n
-    if method == 1:
-        text = bit_string(body)
-        check_end(text, n * bits)
-        return [int(text[i * bits : (i + 1) * bits], 2) for i in range(n)]
-    check(method in (2, 3), "the method is unknown")
-    table = 2**bits // 2
-    check(len(body) >= table, "the code lengths are cut off")
-    lengths = [nibble for byte in body[:table] for nibble in (byte >> 4, byte & 15)]
-    code = canonical_code(lengths)
-    if method == 2:
-        return decode_serial(bit_string(body[table:]), code, n)
-    check(len(code) > 1, "a pivot payload has two symbols or more")
-    return decode_pivot(body[table:], pivot_tree(lengths), n)
-
-
-class Flat(NamedTuple):
-    """2**depth symbols of one code length."""
-
-    depth: int
-    symbols: list[int]
-
-
-class Merge(NamedTuple):
-    """A node that decides between its children."""
-
-    left: Flat | Merge
-    right: Flat | Merge
-
-
-def pivot_tree(lengths: list[int]) -> Flat | Merge:
-    roots = []
-    for length in range(1, 16):
-        symbols = [symbol for symbol, own in enumerate(lengths) if own == length]
-        for depth in reversed(range(9)):
-            if len(symbols) >> depth & 1:
-                roots.append((length - depth, depth, symbols[: 1 << depth]))
-                symbols = symbols[1 << depth :]
-    leaves = iter(sorted(roots))
-    upcoming = [next(leaves)]
-
-    def grow(depth: int) -> Flat | Merge:
-        root_depth, flat_depth, symbols = upcoming[0]
-        if root_depth == depth:
-            upcoming[0] = next(leaves, (-1, 0, []))
-            return Flat(flat_depth, symbols)
-        left = grow(depth + 1)
-        return Merge(left, grow(depth + 1))
-
-    return grow(0)
-
-
-class LowBits:
-    """Numbers off bytes that are filled from the least significant bit."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def read(self, bits: int) -> int:
-        check(self.at + bits <= 8 * len(self.data), "the pivot payload is cut off")
-        value = sum(
-            (self.data[i // 8] >> i % 8 & 1) << (i - self.at)
-            for i in range(self.at, self.at + bits)
-        )
-        self.at += bits
-        return value
-
-    def align(self) -> None:
-        self.at = (self.at + 7) // 8 * 8
-
-
-def decode_pivot(payload: bytes, tree: Flat | Merge, n: int) -> list[int]:
-    reader = LowBits(payload)
-    rights: dict[int, int] = {}  # by a merge node's path from the root: 2 * parent's + 1 for right
-
-    def read_counts(node: Flat | Merge, path: int, count: int) -> None:
-        if isinstance(node, Merge):
-            rights[path] = reader.read(count.bit_length())
-            check(rights[path] <= count, "more symbols go right than there are")
-            read_counts(node.right, 2 * path + 1, rights[path])
-            read_counts(node.left, 2 * path, count - rights[path])
-
-    def read_streams(node: Flat | Merge, path: int, count: int) -> list[int]:
-        if isinstance(node, Flat):
-            symbols = [node.symbols[reader.read(node.depth)] for _ in range(count)]
-            reader.align()
-            return symbols
-        left = read_streams(node.left, 2 * path, count - rights[path])
-        right = read_streams(node.right, 2 * path + 1, rights[path])
-        mask = [reader.read(1) for _ in range(count)]
-        reader.align()
-        check(sum(mask) == rights[path], "a mask and its count disagree")
-        sides = iter(left), iter(right)
-        return [next(sides[bit]) for bit in mask]
-
-    read_counts(tree, 1, n)
-    reader.align()
-    symbols = read_streams(tree, 1, n)
-    check(reader.at == 8 * len(payload), "bytes follow the pivot payload")
-    return symbols
-
-
-def decode_serial(text: str, code: dict[str, int], n: int) -> list[int]:
-    symbols: list[int] = []
-    start = 0
-    while len(symbols) < n:
-        stop = next(
-            (i for i in range(start + 1, start + 16) if i <= len(text) and text[start:i] in code), 0
-        )
-        check(stop > 0, "there is no such codeword")
-        symbols.append(code[text[start:stop]])
-        start = stop
-    check_end(text, start)
-    return symbols
-
-
-def check_end(text: str, used: int) -> None:
-    check(len(text) == (used + 7) // 8 * 8, "the block has another length")
-    check("1" not in text[used:], "the padding is not zero")
-
-
 def to_codes(symbols: list[int], bits: int, signed: bool) -> np.ndarray[Any, Any]:
     if not signed:
         return np.array(symbols, np.uint8)
@@ -180,37 +33,53 @@ def to_codes(symbols: list[int], bits: int, signed: bool) -> np.ndarray[Any, Any
     return np.array([(s ^ half) - half for s in symbols], np.int8)
 
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        check(at < len(data) and shift < 64, "a number is cut off or too long")
-        value |= (data[at] & 127) << shift
-        shift, at = shift + 7, at + 1
-        if data[at - 1] < 128:
-            return value, at
+def take_checked(data: bytes, at: int, size: int) -> bytes:
+    """`size` bytes behind their checksum."""
+    part = data[at + 4 : at + 4 + size]
+    check(data[at : at + 4] == struct.pack("<I", crc32c(part)), "a part is damaged")
+    return part
 
 
 def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
     check(blob[:4] == b"HQA\0" and len(blob) > 5, "this is no encoded array of version 0")
-    bits, signed, axes = blob[4] & 127, bool(blob[4] & 128), blob[5]
-    check(1 <= bits <= 8 and axes <= 32, "bits or axes are out of range")
-    at = 6
-    shape, sizes = [], []
-    for _ in range(axes):
+    bits, level, signed, ndim = blob[4] & 15, blob[4] >> 4 & 7, bool(blob[4] & 128), blob[5]
+    check(1 <= bits <= 8 and level <= 1 and ndim <= 32, "bits, level or axes are out of range")
+    at, shape = 6, []
+    for _ in range(ndim):
         length, at = read_varint(blob, at)
         shape.append(length)
-    n = int(np.prod(shape, dtype=object))
-    for _ in range(-(-n // 65536)):
-        size, at = read_varint(blob, at)
-        sizes.append(size)
-    check(blob[at : at + 4] == struct.pack("<I", crc32c(blob[:at])), "the header is damaged")
+    samples, sample_shape, axes = int(np.prod(shape, dtype=object)), [], Axes(None, None, None)
+    if level == 1:
+        check(len(blob) >= at + 3, "the axes are cut off")
+        named = [axis - 1 if axis else None for axis in blob[at : at + 3]]
+        at += 3
+        if ndim > 0:
+            samples, sample_shape, axes = shape[0], shape[1:], Axes(*named)
+            check_axes(axes, sample_shape)
+    sample_len = int(np.prod(sample_shape, dtype=object))
+    block_samples = max(1, BLOCK_SYMBOLS // max(1, sample_len))
+    blocks = -(-samples // block_samples) if sample_len else 0
+    sizes = []  # of each segment: its codebook's and its blocks'
+    for first in range(0, blocks, SEGMENT_BLOCKS):
+        codebook_size, at = read_varint(blob, at) if level == 1 else (0, at)
+        block_sizes = []
+        for _ in range(min(SEGMENT_BLOCKS, blocks - first)):
+            size, at = read_varint(blob, at)
+            block_sizes.append(size)
+        sizes.append((codebook_size, block_sizes))
+    take_checked(blob[at : at + 4] + blob[:at], 0, at)
     at += 4
     symbols: list[int] = []
-    for size in sizes:
-        crc, block = blob[at : at + 4], blob[at + 4 : at + 4 + size]
-        check(crc == struct.pack("<I", crc32c(block)), "a block is damaged")
-        symbols += decode_block(block, bits, min(65536, n - len(symbols)))
-        at += 4 + size
+    for codebook_size, block_sizes in sizes:
+        nested = None
+        if codebook_size:
+            codebook = take_checked(blob, at, codebook_size)
+            nested = Codebook(codebook, bits, signed, sample_shape, axes).decode
+            at += 4 + codebook_size
+        for size in block_sizes:
+            n = min(block_samples * sample_len, samples * sample_len - len(symbols))
+            symbols += decode_block(take_checked(blob, at, size), bits, n, nested)
+            at += 4 + size
     check(at == len(blob), "bytes follow the last block")
     return to_codes(symbols, bits, signed).reshape(shape)
 
@@ -225,6 +94,54 @@ def records(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, bytes]]:
         at += 16 + length
 
 
+def field_axes(field: dict[str, Any]) -> Axes:
+    if field.get("axes") is None:
+        return usual_axes(field["sample_shape"])
+    axes = Axes(field["axes"]["channel"], *field["axes"]["neighbours"])
+    check_axes(axes, field["sample_shape"])
+    return axes
+
+
+class Index:
+    """The index's entries, taken one after another, and the records that they stand for."""
+
+    def __init__(self, payload: bytes, by_offset: dict[int, tuple[int, bytes]]) -> None:
+        (self.samples,) = struct.unpack_from("<Q", payload)
+        self.entries = struct.iter_unpack("<QI", payload[8:])
+        self.by_offset = by_offset
+
+    def take(self, kind: int, field: int, number: int) -> bytes | None:
+        """The next entry's codebook or block, if it has one."""
+        offset, length = next(self.entries)
+        if (offset, length) == (0, 0):
+            return None
+        found, payload = self.by_offset[offset]
+        check(found == kind and length == 16 + len(payload), "the index gives another record")
+        check(struct.unpack_from("<IQ", payload) == (field, number), "the index is mixed up")
+        return payload[12:]
+
+
+def decode_field(number: int, field: dict[str, Any], index: Index) -> np.ndarray[Any, Any]:
+    bits, signed, sample_shape = field["bits"], field["signed"], field["sample_shape"]
+    sample_len = int(np.prod(sample_shape, dtype=np.int64))
+    most = max(1, BLOCK_SYMBOLS // max(1, sample_len))
+    block_samples = field.get("block_samples", 0) or most
+    check(block_samples <= most, "blocks are too long")
+    blocks = -(-index.samples // block_samples)
+    codebooks = [index.take(4, number, i) for i in range(-(-blocks // SEGMENT_BLOCKS))]
+    symbols: list[int] = []
+    nested = None
+    for i in range(blocks):
+        if i % SEGMENT_BLOCKS == 0:
+            data = codebooks[i // SEGMENT_BLOCKS]
+            axes = field_axes(field)
+            nested = data and Codebook(data, bits, signed, sample_shape, axes).decode
+        block = index.take(2, number, i) or b""
+        here = min(block_samples, index.samples - i * block_samples)
+        symbols += decode_block(block, bits, here * sample_len, nested or None)
+    return to_codes(symbols, bits, signed).reshape(index.samples, *sample_shape)
+
+
 def decode_file(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
     """Every field of a file, whole."""
     check(data[:8] == b"\x89HUFFQ\r\n" and data[-8:] == b"HUFFQEND", "this is no whole .huffq file")
@@ -232,23 +149,14 @@ def decode_file(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
     check((version, features) == (0, 0) and crc == crc32c(data[:12]), "the header is damaged")
     index_at, crc = struct.unpack_from("<QI", data, len(data) - 24)
     check(crc == crc32c(data[-24:-16]), "the trailer is damaged")
-    (_, _, schema), *blocks, (kind, at, index) = records(data, 16, len(data) - 24)
+    (_, _, schema_json), *parts, (kind, at, payload) = records(data, 16, len(data) - 24)
     check((kind, at) == (3, index_at), "the index is elsewhere")
-    by_offset = {at: payload for _, at, payload in blocks}
-    samples, *_ = struct.unpack_from("<Q", index)
-    at, fields = 8, {}
-    for number, field in enumerate(json.loads(schema)["fields"]):
-        sample_len = int(np.prod(field["sample_shape"], dtype=np.int64))
-        symbols: list[int] = []
-        for block in range(-(-samples // field["block_samples"])):
-            offset, length = struct.unpack_from("<QI", index, at)
-            payload = by_offset[offset]
-            check(length == 16 + len(payload), "the index gives another length")
-            check(struct.unpack_from("<IQ", payload) == (number, block), "the index is mixed up")
-            here = min(field["block_samples"], samples - block * field["block_samples"])
-            symbols += decode_block(payload[12:], field["bits"], here * sample_len)
-            at += 12
-        codes = to_codes(symbols, field["bits"], field["signed"])
-        fields[field["name"]] = codes.reshape(samples, *field["sample_shape"])
-    check(at == len(index), "the index has another length")
+    schema = json.loads(schema_json)
+    check(schema.get("level", "dense") in ("fast", "dense"), "the level is unknown")
+    index = Index(payload, {at: (kind, payload) for kind, at, payload in parts})
+    fields = {
+        field["name"]: decode_field(number, field, index)
+        for number, field in enumerate(schema["fields"])
+    }
+    check(next(index.entries, None) is None, "the index has another length")
     return fields

@@ -208,7 +208,7 @@ def test_values_that_are_no_codes_are_named(tmp_path, images, network, save, fai
         assert "worst deviation" in message
         network.features[0].act_alpha.fill_(8.0)
         network.features[27].weight[0, 0, 0, 0] = float("nan")
-        assert "'features.29': its input holds NaN" in extract("acts.huffq")
+        assert "'features.27': its weight holds NaN" in extract("acts.huffq")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
 
 

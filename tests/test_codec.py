@@ -100,8 +100,12 @@ def test_wrong_arguments_name_the_thing() -> None:
         huffq.encode(np.array([-8, -9], np.int8), bits=4)
     with pytest.raises(ValueError, match="bits is 9"):
         huffq.encode(np.zeros(3, np.uint8), bits=9)
-    with pytest.raises(ValueError, match="threads must be at least 1"):
-        huffq.encode(np.zeros(3, np.uint8), threads=0)
+    for bits in (-1, 300):
+        with pytest.raises(ValueError, match=f"bits is {bits}"):
+            huffq.encode(np.zeros(3, np.uint8), bits=bits)
+    for threads in (0, -1):
+        with pytest.raises(ValueError, match=f"threads is {threads}; it must be at least 1"):
+            huffq.encode(np.zeros(3, np.uint8), threads=threads)
 
 
 def test_damage_is_an_error() -> None:
@@ -163,5 +167,24 @@ def test_code_table_errors() -> None:
         table.encode(np.array([0, 3], np.uint8))
     with pytest.raises(huffq.CorruptFileError):
         table.decode(b"\x00\x00", 3)
-    with pytest.raises(ValueError, match="cannot lie in 1 bytes"):
-        table.decode(b"\x00", 10**12)
+    for n in (10**12, -1):
+        with pytest.raises(ValueError, match="cannot lie in 1 bytes"):
+            table.decode(b"\x00", n)
+    with pytest.raises(ValueError, match="the symbol at index 1 is 300"):
+        table.encode([0, 300])
+    with pytest.raises(TypeError):
+        table.encode([0.5, 1])
+    for lengths in ([-1, 1], [300]):
+        with pytest.raises(ValueError, match="a code length is"):
+            huffq.CodeTable.from_lengths(lengths)
+    with pytest.raises(ValueError, match="max_length is 300"):
+        huffq.CodeTable.from_counts([1, 2], max_length=300)
+
+
+def test_code_tables_take_integers_of_any_kind() -> None:
+    table = huffq.CodeTable.from_counts(np.array([2**63, 1], np.uint64))
+    assert hash(table) == hash(huffq.CodeTable.from_lengths(np.array([1, 1], np.int64)))
+    symbols = np.array([0, 1, 1])
+    bits, n = table.encode(symbols)
+    assert table.encode(symbols.astype(np.uint8)[::1]) == (bits, n)
+    assert table.decode(bytearray(bits), 3).tolist() == [0, 1, 1]

@@ -2,64 +2,307 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import huffq
+import reference_block
 import reference_decoder
+import reference_nested
+from huffq import _huffq
+from reference_block import FormatError
+from reference_nested import Axes, Codebook
 
-SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=12)
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=9)
+LEVELS: tuple[huffq.codec.Level, ...] = ("fast", "dense")
+IMAGES = (12, 5, 17, 15)
+"""Shape of arrays that are large enough for a codebook."""
+
+
+@dataclass
+class Trace:
+    """What the reference decoder has met.
+
+    Attributes:
+        methods: Blocks by method byte.
+        tags: Tags of masks: "raw", "static", "own".
+        trees: Trees by their first bit.
+        lanes: Nested payloads by number of lanes.
+        flagged: Nested payloads with a flag set.
+    """
+
+    methods: Counter[int] = field(default_factory=Counter)
+    tags: Counter[str] = field(default_factory=Counter)
+    trees: Counter[str] = field(default_factory=Counter)
+    lanes: Counter[int] = field(default_factory=Counter)
+    flagged: int = 0
+
+
+@pytest.fixture
+def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
+    seen = Trace()
+    decode_block, read_tag = reference_block.decode_block, reference_nested.read_tag
+    read_class = reference_nested.read_class
+
+    def upcoming(reader: Any, bits: int) -> str:
+        text: str = reader.text[reader.at : reader.at + bits]
+        return text
+
+    def traced_block(block: bytes, *rest: Any) -> Any:
+        seen.methods[block[0]] += 1
+        return decode_block(block, *rest)
+
+    def traced_tag(reader: Any) -> Any:
+        bits = upcoming(reader, 2)
+        seen.tags["raw" if bits[0] == "0" else {"10": "static", "11": "own"}[bits]] += 1
+        return read_tag(reader)
+
+    def traced_class(reader: Any, size: int) -> Any:
+        seen.trees[upcoming(reader, 1)] += 1
+        return read_class(reader, size)
+
+    class TracedPayload(reference_nested.PayloadReader):
+        def __init__(self, payload: bytes, coded: int, n: int) -> None:
+            super().__init__(payload, coded, n)
+            seen.lanes[len(self.lanes)] += 1
+            seen.flagged += any(payload[: (coded + 7) // 8])
+
+    monkeypatch.setattr(reference_decoder, "decode_block", traced_block)
+    monkeypatch.setattr(reference_nested, "read_tag", traced_tag)
+    monkeypatch.setattr(reference_nested, "read_class", traced_class)
+    monkeypatch.setattr(reference_nested, "PayloadReader", TracedPayload)
+    return seen
+
+
+def activations(
+    shape: tuple[int, ...], bits: int, signed: bool, seed: int = 0
+) -> npt.NDArray[np.uint8] | npt.NDArray[np.int8]:
+    """Codes like neighbours along every axis of a sample, with a spread of every channel's own."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=shape)
+    for axis in range(1, len(shape)):
+        x += 0.9 * np.roll(x, 1, axis)
+    if len(shape) > 1:
+        channel = 2 if len(shape) == 3 else max(1, len(shape) - 3)
+        spread = random.normal(size=shape[channel])
+        x *= np.exp(spread).reshape(-1, *[1] * (len(shape) - channel - 1))
+    low, high = limits(bits, signed)
+    return np.clip(np.round(x / x.std() * 2**bits / 8), low, high).astype(dtype(signed))
+
+
+def limits(bits: int, signed: bool) -> tuple[int, int]:
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+def dtype(signed: bool) -> type[np.int8 | np.uint8]:
+    return np.int8 if signed else np.uint8
+
+
+def assert_decodes(x: npt.NDArray[Any], **options: Any) -> None:
+    y = reference_decoder.decode_array(huffq.encode(x, **options))
+    np.testing.assert_array_equal(y, x, strict=True)
 
 
 def test_crc_is_castagnolis() -> None:
     assert reference_decoder.crc32c(b"123456789") == 0xE3069283  # the check value of RFC 3720's CRC
 
 
-@given(st.data(), st.integers(1, 8), st.booleans())
-def test_encoded_arrays(data: st.DataObject, bits: int, signed: bool) -> None:
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    elements = st.one_of(st.just(0), st.integers(low, high))
-    x = data.draw(hnp.arrays(np.int8 if signed else np.uint8, SHAPES, elements=elements))
-    y = reference_decoder.decode_array(huffq.encode(x, bits=bits))
-    np.testing.assert_array_equal(y, x, strict=True)
+@given(st.data(), st.integers(1, 8), st.booleans(), st.sampled_from(LEVELS))
+def test_encoded_arrays(
+    data: st.DataObject, bits: int, signed: bool, level: huffq.codec.Level
+) -> None:
+    elements = st.one_of(st.just(0), st.integers(*limits(bits, signed)))
+    x = data.draw(hnp.arrays(dtype(signed), SHAPES, elements=elements))
+    assert_decodes(x, bits=bits, level=level)
 
 
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("alphabet", [2, 3, 16, 100, 256])
 @pytest.mark.parametrize("skew", [1.0, 3.0, 12.0])
-def test_encoded_arrays_of_several_blocks(alphabet: int, skew: float) -> None:
+def test_encoded_arrays_of_several_blocks(
+    alphabet: int, skew: float, level: huffq.codec.Level
+) -> None:
     random = np.random.default_rng(0).random((2, 40_001))
-    x = (alphabet * random**skew).astype(np.uint8)
-    np.testing.assert_array_equal(reference_decoder.decode_array(huffq.encode(x)), x, strict=True)
+    assert_decodes((alphabet * random**skew).astype(np.uint8), level=level)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize(
+    "shape", [(900, 12), (40, 30, 9), IMAGES, (7, 2, 3, 11, 30), (1, 4, 60, 60)]
+)
+def test_nested_blocks(shape: tuple[int, ...], bits: int, signed: bool, trace: Trace) -> None:
+    assert_decodes(activations(shape, bits, signed), bits=bits)
+    assert set(trace.methods) == {4}
+    assert trace.tags["static"] > 0
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3])
+def test_nested_blocks_without_axes(bits: int, trace: Trace) -> None:
+    assert_decodes(activations((20_000,), bits, False), bits=bits)
+    assert set(trace.methods) == {4}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_nested_blocks_with_any_axes(data: st.DataObject) -> None:
+    sides = st.lists(st.sampled_from([1, 2, 3, 4, 5, 7, 8]), max_size=4)
+    sample_shape = data.draw(sides)
+    samples = -(-4096 // int(np.prod(sample_shape))) + data.draw(st.integers(0, 3))
+    bits, signed = data.draw(st.integers(1, 8)), data.draw(st.booleans())
+    x = activations((samples, *sample_shape), bits, signed, data.draw(st.integers(0, 99)))
+    if sample_shape:
+        axes = data.draw(st.permutations(range(1, x.ndim)))
+        neighbours = axes[1 : 1 + data.draw(st.integers(0, 2))]
+        assert_decodes(x, bits=bits, channel_axis=axes[0], neighbour_axes=neighbours)
+    else:
+        assert_decodes(x, bits=bits)
+
+
+def test_masks_under_every_kind_of_code(trace: Trace) -> None:
+    x = np.repeat(np.repeat(activations((6, 4, 30, 30), 4, False), 2, 3), 2, 2)
+    assert_decodes(x)
+    assert set(trace.methods) == {4}
+    assert min(trace.tags[kind] for kind in ("raw", "static", "own")) > 0
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_trees_of_code_lengths(signed: bool, trace: Trace) -> None:
+    """Frequencies that alternate from number to number."""
+    x = activations(IMAGES, 4, False)
+    order = np.array([0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15])
+    x = order[x].astype(np.uint8)
+    assert_decodes((x.astype(np.int8) - 8) if signed else x, bits=4)
+    assert trace.methods[4] == 1
+    assert trace.trees["0"] > 0
+
+
+def test_masks_that_coding_does_not_shrink_and_few_lanes(trace: Trace) -> None:
+    """What holds for the first blocks does not for the last, which is short."""
+    x = activations((265, 4, 16, 16), 3, False)
+    x[256:] = np.random.default_rng(0).permuted(x[256:].reshape(-1)).reshape(x[256:].shape)
+    x[256:, 0] ^= 1
+    x = x[:259]
+    assert_decodes(x, bits=3)
+    assert trace.methods[4] == 5
+    assert trace.lanes == {8: 4, 1: 1}
+    assert trace.flagged > 0
+
+
+def test_groups_of_channels(trace: Trace) -> None:
+    assert_decodes(activations((30, 1500), 4, True), bits=4)
+    assert set(trace.methods) == {4}
+
+
+def test_several_segments(trace: Trace) -> None:
+    """A sample a block, most of them constant."""
+    x = np.zeros((130, 4, 64, 129), np.uint8)
+    x[[0, 127, 129]] = activations((3, 4, 64, 129), 3, False)
+    assert_decodes(x)
+    assert trace.methods == {0: 127, 4: 3}
 
 
 def test_the_pivot_example_of_the_page() -> None:
-    tree = reference_decoder.pivot_tree([1, 3, 3, 3, 4, 4])
+    tree = reference_block.pivot_tree([1, 3, 3, 3, 4, 4])
     payload = bytes.fromhex("34 01 00 01 06 0B B2")
-    assert reference_decoder.decode_pivot(payload, tree, 8) == [0, 3, 0, 0, 5, 1, 0, 4]
+    assert reference_block.decode_pivot(payload, tree, 8) == [0, 3, 0, 0, 5, 1, 0, 4]
+
+
+def test_the_sequence_example_of_the_page() -> None:
+    order = [0, 1, 2, 3, 6, 7, 8, 9, 4, 5, 10, 11, 12, 13, 14, 15, 16, 17]
+    places = reference_nested.channel_places(1, [3, 6], Axes(None, 1, 0))
+    np.testing.assert_array_equal(places, [order])
+
+
+def test_the_static_code_example_of_the_page() -> None:
+    lengths = list(reference_nested.static_lengths(8))
+    assert Counter(lengths) == {2: 1, 4: 5, 5: 3, 7: 26, 8: 2, 10: 53, 11: 166}
+    words = {byte: word for word, byte in reference_block.canonical_code(lengths).items()}
+    assert (words[0], words[1], words[0x24]) == ("00", "10010", "1011110")
+    assert words[0xFF] == 11 * "1"
+
+
+def test_the_nested_example_of_the_page() -> None:
+    codebook = Codebook(bytes.fromhex("2C 62 0C"), 2, True, [2], reference_nested.usual_axes([2]))
+    payload = bytes.fromhex("00 01 BC 01 01 8D 06")
+    codes = reference_decoder.to_codes(codebook.decode(payload, 12), 2, True)
+    assert codes.tolist() == [-2, -1, -2, 1, 0, -2, -2, 0, -2, 0, 1, -1]
 
 
 @settings(max_examples=25)
-@given(st.integers(1, 9), st.integers(0, 2**32), st.sampled_from([(), (3,), (2, 5), (0, 2)]))
+@given(
+    st.integers(1, 9),
+    st.integers(0, 2**32),
+    st.sampled_from([(), (3,), (2, 5), (0, 2), (3, 40, 40)]),
+    st.sampled_from(LEVELS),
+)
 def test_files(
-    tmp_path_factory: Any, samples: int, seed: int, sample_shape: tuple[int, ...]
+    tmp_path_factory: Any,
+    samples: int,
+    seed: int,
+    sample_shape: tuple[int, ...],
+    level: huffq.codec.Level,
 ) -> None:
     path: Path = tmp_path_factory.mktemp("format") / "a.huffq"
     rng = np.random.default_rng(seed)
     fields = {
-        "a": rng.integers(0, 4, (samples, *sample_shape)).astype(np.uint8),
+        "a": rng.integers(0, 4, (samples, *sample_shape)).astype(np.uint8) ** 2,
         "größe": rng.integers(-60, 60, (samples, 7)).astype(np.int8),
     }
-    huffq.encode_dataset(fields, path)
+    huffq.encode_dataset(fields, path, level=level)
+    assert_holds(path, fields)
+
+
+def assert_holds(path: Path, fields: dict[str, npt.NDArray[Any]]) -> None:
     read = reference_decoder.decode_file(path.read_bytes())
     assert list(read) == list(fields)
     for name, x in fields.items():
         np.testing.assert_array_equal(read[name], x, strict=True)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_files_of_several_segments(level: huffq.codec.Level, tmp_path: Path, trace: Trace) -> None:
+    """Fields whose blocks have few samples, one of them with axes of its own."""
+    fields = {
+        "images": activations((300, 3, 8, 6), 4, False),
+        "tokens": activations((300, 9, 20), 5, True),
+        "noise": np.random.default_rng(0).integers(0, 256, 300).astype(np.uint8),
+    }
+    own: dict[str, dict[str, Any]] = {
+        "images": {"bits": 4, "axes": None, "block_samples": 1},
+        "tokens": {"bits": 5, "axes": {"channel": 0, "neighbours": [1, None]}, "block_samples": 2},
+        "noise": {"bits": 8},
+    }
+    schema = {
+        "level": level,
+        "fields": [
+            {"name": name, "signed": x.dtype == np.int8, "sample_shape": x.shape[1:], **own[name]}
+            for name, x in fields.items()
+        ],
+    }
+    path = tmp_path / "a.huffq"
+    writer = _huffq.StoreWriter(path, json.dumps(schema), None)
+    for part in (slice(0, 100), slice(100, 300)):
+        writer.write(
+            len(range(300)[part]), [huffq.codec.as_bytes(x[part]) for x in fields.values()]
+        )
+    writer.finish()
+    assert_holds(path, fields)
+    data = path.read_bytes()
+    kinds = Counter(kind for kind, _, _ in reference_decoder.records(data, 16, len(data) - 24))
+    # Codebooks: three of images, two of tokens; noise has too few symbols.
+    assert kinds == {1: 1, 2: 300 + 150 + 1, 3: 1} | ({4: 5} if level == "dense" else {})
+    assert (trace.methods[4] > 0) == (level == "dense")
 
 
 def test_the_reference_refuses_damage(tmp_path: Path) -> None:
@@ -69,5 +312,5 @@ def test_the_reference_refuses_damage(tmp_path: Path) -> None:
     damaged = bytearray(whole)
     damaged[len(whole) // 2] ^= 4
     for data in (bytes(damaged), whole[:-1]):
-        with pytest.raises(reference_decoder.FormatError):
+        with pytest.raises(FormatError):
             reference_decoder.decode_file(data)

@@ -229,6 +229,18 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
         huffq.open(tmp_path)
 
 
+def test_two_writers_do_not_meet(path: Path) -> None:
+    def source() -> Any:
+        yield ACTS
+        with pytest.raises(BlockingIOError, match="being written by someone else"):
+            huffq.encode_dataset(ACTS, path)
+        yield ACTS
+
+    huffq.encode_dataset(source(), path, bits=4)
+    assert len(huffq.open(path)) == 1400
+    huffq.open(path).verify()
+
+
 def test_foreign_and_damaged_files(path: Path) -> None:
     huffq.encode_dataset(codes(), path)
     whole = path.read_bytes()

@@ -25,6 +25,8 @@ def encode(
     shape: Sequence[int],
     bits: int | None,
     signed: bool,
+    level: str,
+    axes: tuple[int | None, Sequence[int]] | None,
     threads: int | None,
 ) -> bytes: ...
 def infer_bits(codes: npt.NDArray[np.uint8], signed: bool) -> int: ...
@@ -76,16 +78,16 @@ class CodeTable:
     def kraft_sum(self) -> float:
         """Sum of 2**-length over the used symbols: 1, or 0.5 for one symbol, or 0 for none."""
 
-    def encode(self, symbols: npt.NDArray[np.uint8] | Sequence[int]) -> tuple[bytes, int]:
-        """Return the codewords of uint8 symbols one after another, and their number of bits.
+    def encode(self, symbols: npt.NDArray[np.integer] | Sequence[int]) -> tuple[bytes, int]:
+        """Return the codewords of symbols one after another, and their number of bits.
 
         The first bit is the highest of the first byte; the last byte is padded with zeros.
 
         Raises:
-            ValueError: A symbol has no codeword; names the symbol and its index.
+            ValueError: A symbol has no codeword, or is not within 0 to 255; names it and its index.
         """
 
-    def decode(self, bits: bytes, n_symbols: int) -> npt.NDArray[np.uint8]:
+    def decode(self, bits: bytes | bytearray, n_symbols: int) -> npt.NDArray[np.uint8]:
         """Return the `n_symbols` symbols that `bits` codes, uint8 `[n_symbols]`.
 
         Raises:
@@ -95,6 +97,7 @@ class CodeTable:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[object, ...]: ...
 
 @final

@@ -77,7 +77,7 @@ class Field:
 
     @property
     def encoded_bits(self) -> int:
-        """Bits of the field's blocks in the file, headers and checksums included."""
+        """Bits of the field's records in the file, headers and checksums included."""
         return 8 * self._reader.encoded_bytes(self._number)
 
     def __getitem__(self, index: Index) -> IntegerArray:
@@ -180,6 +180,7 @@ class Dataset:
     Attributes:
         path: The file.
         fields: Each field by name, in the file's order.
+        level: The level that the file was encoded at.
         metadata: What the writer stored with the file.
     """
 
@@ -193,6 +194,7 @@ class Dataset:
             description["name"]: self._field(reader, number, description)
             for number, description in enumerate(schema["fields"])
         }
+        self.level: str = schema["level"]
         self.metadata: dict[str, Any] = {} if schema["metadata"] is None else schema["metadata"]
         if not isinstance(self.metadata, dict):
             raise CorruptFileError(f"{self.path}: its metadata is no JSON object")
@@ -235,6 +237,7 @@ class Dataset:
             "path": self.path,
             "bytes": Path(self.path).stat().st_size,
             "samples": len(self),
+            "level": self.level,
             "fields": {
                 name: {
                     "shape": list(field.shape),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from huffq import _huffq
 from huffq._atomic import check_output
 from huffq._progress import progress_bar
-from huffq.codec import as_bytes
+from huffq.codec import Level, as_bytes
 from huffq.errors import DataError
 from huffq.source import Bits, Source, batches
 
@@ -36,7 +36,7 @@ class FieldReport:
         samples: Number of samples.
         counts: Occurrences of each symbol, int64 `[2**bits]`; a code c counts at
             ``c & (2**bits - 1)``.
-        encoded_bits: Bits of the field's blocks in the file, headers and checksums included.
+        encoded_bits: Bits of the field's records in the file, headers and checksums included.
         encode_seconds: Time spent in encoding, summed over threads.
     """
 
@@ -122,14 +122,16 @@ def encode_dataset(
     source: Source,
     path: str | os.PathLike[str],
     bits: Bits = None,
+    level: Level = "dense",
     threads: int | None = None,
     progress: bool = True,
     metadata: Mapping[str, Any] | None = None,
 ) -> EncodeReport:
     """Encode a dataset of integer codes into one `.huffq` file, in one pass.
 
-    Memory holds one batch and one unfinished block per field. The file appears under its name when
-    it is whole and synced; before, and after an error, an older file of that name stays as it was.
+    Memory holds one batch and, per field, one unfinished segment of up to 128 blocks. The file
+    appears under its name when it is whole and synced; before, and after an error, an older file of
+    that name stays as it was.
     The bytes depend on codes and options alone, not on batch sizes or threads.
 
     Args:
@@ -139,6 +141,7 @@ def encode_dataset(
         path: The file.
         bits: Bit width 1 to 8, for all fields or by name. `Codes` know theirs; None infers it from
             whole arrays.
+        level: As for `huffq.encode`.
         threads: Upper bound on threads; None is every core that the process may use.
         progress: Show a bar on a terminal (needs tqdm).
         metadata: JSON-serialisable mapping that is stored with the file.
@@ -157,7 +160,7 @@ def encode_dataset(
     first = next(stream, None)
     if first is None:
         raise DataError("the source gave no samples; there is nothing to encode")
-    writer = _huffq.StoreWriter(path, _schema(first, metadata), threads)
+    writer = _huffq.StoreWriter(path, _schema(first, level, metadata), threads)
     try:
         with progress_bar("encode", total=total, unit="sample", enabled=progress) as advance:
             batch: dict[str, Codes] | None = first
@@ -211,7 +214,7 @@ def _check_same_form(name: str, codes: Codes, first: Codes) -> None:
             )
 
 
-def _schema(first: dict[str, Codes], metadata: Mapping[str, Any] | None) -> str:
+def _schema(first: dict[str, Codes], level: Level, metadata: Mapping[str, Any] | None) -> str:
     fields = [
         {
             "name": name,
@@ -226,6 +229,7 @@ def _schema(first: dict[str, Codes], metadata: Mapping[str, Any] | None) -> str:
         for name, codes in first.items()
     ]
     try:
-        return json.dumps({"fields": fields, "metadata": dict(metadata or {})}, allow_nan=False)
+        described = {"level": level, "fields": fields, "metadata": dict(metadata or {})}
+        return json.dumps(described, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise type(error)(f"metadata must be serialisable as JSON: {error}") from None

@@ -47,6 +47,7 @@ def _add_encode(commands: Commands) -> None:
     parser.add_argument(
         "--bits", type=whole_number(1), help="bit width (default: the narrowest that fits)"
     )
+    parser.add_argument("--level", choices=("fast", "dense"), default="dense")
     add_threads_option(parser)
 
 
@@ -54,7 +55,9 @@ def encode(args: argparse.Namespace) -> None:
     """Encode a file of arrays and print what it gave."""
     _require_suffix(args.output, ".huffq")
     source = _load(Path(args.input), args.fields)
-    report = huffq.encode_dataset(source, args.output, bits=args.bits, threads=args.threads)
+    report = huffq.encode_dataset(
+        source, args.output, bits=args.bits, level=args.level, threads=args.threads
+    )
     print(encode_table(report))
 
 

@@ -1,32 +1,44 @@
 //! Whole arrays.
 
-use huffq::Alphabet;
 use huffq::array::{self, Blob};
+use huffq::{Alphabet, Axes, Level};
 use numpy::{PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::error::{threads as checked_threads, to_py};
+use crate::error::{byte, threads as checked_threads, to_py};
 
 /// Encodes an array that is given as its bytes in C order.
 #[pyfunction]
-#[pyo3(signature = (codes, shape, bits, signed, threads))]
+#[pyo3(signature = (codes, shape, bits, signed, level, axes, threads))]
+#[expect(clippy::too_many_arguments, reason = "one for each of Python's")]
 pub fn encode<'py>(
     py: Python<'py>,
     codes: PyReadonlyArray1<'py, u8>,
     shape: Vec<usize>,
-    bits: Option<u8>,
+    bits: Option<i64>,
     signed: bool,
-    threads: Option<usize>,
+    level: &str,
+    axes: Option<(Option<usize>, Vec<usize>)>,
+    threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let codes = codes.as_slice()?;
     let threads = checked_threads(threads)?;
+    let bits = bits.map(|bits| byte("bits", bits, "lie between 1 and 8")).transpose()?;
+    let level = Level::by_name(level).map_err(to_py)?;
+    let axes = match axes {
+        Some((channel, neighbours)) => {
+            let mut neighbours = neighbours.into_iter();
+            Axes { channel, neighbours: [neighbours.next(), neighbours.next()] }
+        }
+        None => Axes::of_shape(shape.get(1..).unwrap_or_default()),
+    };
     let blob = py.detach(|| {
         let alphabet = match bits {
             Some(bits) => Alphabet::new(bits, signed)?,
             None => Alphabet::infer(codes, signed),
         };
-        array::encode(codes, &shape, alphabet, threads)
+        array::encode(codes, &shape, alphabet, level, axes, threads)
     });
     Ok(PyBytes::new(py, &blob.map_err(to_py)?))
 }
@@ -52,7 +64,7 @@ pub fn decode_into(
     py: Python<'_>,
     blob: PyReadonlyArray1<'_, u8>,
     mut out: PyReadwriteArray1<'_, u8>,
-    threads: Option<usize>,
+    threads: Option<i64>,
 ) -> PyResult<()> {
     let (blob, out) = (blob.as_slice()?, out.as_slice_mut()?);
     let threads = checked_threads(threads)?;

@@ -4,8 +4,11 @@ use std::num::NonZero;
 use std::path::Path;
 
 use huffq::{Error, Threads};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyValueError};
 use pyo3::prelude::*;
+
+/// The same number on every Unix.
+const EBUSY: i32 = 16;
 
 mod exceptions {
     pyo3::import_exception!(huffq.errors, CorruptFileError);
@@ -29,6 +32,7 @@ pub fn in_file(path: &Path) -> impl Fn(Error) -> PyErr {
             let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
             PyOSError::new_err((errno, reason, path.to_owned()))
         }
+        Error::InUse => PyBlockingIOError::new_err((EBUSY, error.to_string(), path.to_owned())),
         _ => with_message(&error, format!("{}: {error}", path.display())),
     }
 }
@@ -44,8 +48,17 @@ fn with_message(error: &Error, message: String) -> PyErr {
 }
 
 /// The number of threads that a caller asks for; `None` is every core.
-pub fn threads(asked: Option<usize>) -> PyResult<Threads> {
-    let at_least_one =
-        |n| NonZero::new(n).ok_or(PyValueError::new_err("threads must be at least 1"));
+pub fn threads(asked: Option<i64>) -> PyResult<Threads> {
+    let at_least_one = |n| {
+        let threads = usize::try_from(n).ok().and_then(NonZero::new);
+        threads
+            .ok_or_else(|| PyValueError::new_err(format!("threads is {n}; it must be at least 1")))
+    };
     asked.map(at_least_one).transpose()
+}
+
+/// A number that fits a byte, or ValueError with the number's name and domain.
+pub fn byte(name: &str, value: i64, domain: &str) -> PyResult<u8> {
+    let message = || format!("{name} is {value}; it must {domain}");
+    u8::try_from(value).map_err(|_| PyValueError::new_err(message()))
 }

@@ -1,7 +1,7 @@
 //! The `.huffq` file.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use huffq::Error;
 use huffq::store::{FieldSummary, Reader, Schema, Writer};
@@ -24,7 +24,7 @@ pub struct StoreWriter {
 #[pymethods]
 impl StoreWriter {
     #[new]
-    fn new(path: PathBuf, schema: &str, threads: Option<usize>) -> PyResult<Self> {
+    fn new(path: PathBuf, schema: &str, threads: Option<i64>) -> PyResult<Self> {
         let schema = Schema::from_json(schema).map_err(to_py)?;
         let threads = checked_threads(threads)?;
         let writer = Writer::create(&path, schema, threads).map_err(in_file(&path))?;
@@ -70,7 +70,8 @@ impl StoreWriter {
 
 impl StoreWriter {
     fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
-        self.writer.lock().expect("a writer does not panic")
+        // What a panic left is given up like any other unfinished file.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,7 +125,7 @@ impl StoreReader {
         start: u64,
         stop: u64,
         mut out: PyReadwriteArray1<'_, u8>,
-        threads: Option<usize>,
+        threads: Option<i64>,
     ) -> PyResult<()> {
         let out = out.as_slice_mut()?;
         self.read(py, field, threads, |threads| {
@@ -139,7 +140,7 @@ impl StoreReader {
         field: usize,
         samples: PyReadonlyArray1<'_, u64>,
         mut out: PyReadwriteArray1<'_, u8>,
-        threads: Option<usize>,
+        threads: Option<i64>,
     ) -> PyResult<()> {
         let (samples, out) = (samples.as_slice()?, out.as_slice_mut()?);
         self.read(py, field, threads, |threads| {
@@ -154,7 +155,7 @@ impl StoreReader {
         field: usize,
         start: u64,
         stop: u64,
-        threads: Option<usize>,
+        threads: Option<i64>,
     ) -> PyResult<()> {
         self.read(py, field, threads, |threads| self.reader.verify(field, start..stop, threads))
     }
@@ -172,7 +173,7 @@ impl StoreReader {
         &self,
         py: Python<'_>,
         field: usize,
-        threads: Option<usize>,
+        threads: Option<i64>,
         read: impl FnOnce(huffq::Threads) -> Result<(), Error> + Send,
     ) -> PyResult<()> {
         self.check_field(field)?;

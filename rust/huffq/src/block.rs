@@ -1,4 +1,4 @@
-//! One block: a run of symbols, to bytes and back, in the cheapest of four forms.
+//! One block: a run of symbols, to bytes and back, in the cheapest of five forms.
 //!
 //! ```text
 //! byte 0   method
@@ -7,6 +7,7 @@
 //!          serial     code lengths, 4 bits for each symbol of the alphabet (the even symbol's
 //!                     high), then the codewords in serial layout
 //!          pivot      code lengths likewise, then the payload of the pivot layout
+//!          nested     whole samples under the segment's codebook, see `dense`
 //! ```
 //!
 //! Number of symbols and alphabet are known from outside. The form is a pure function of both and
@@ -14,7 +15,7 @@
 
 use crate::error::{Error, Result};
 use crate::lengths::DEFAULT_MAX_LENGTH;
-use crate::{Alphabet, Backend, CodeTable, bits, histogram, pivot, serial};
+use crate::{Alphabet, Backend, CodeTable, Codebook, bits, dense, histogram, pivot, serial};
 
 /// Symbols in a block of the default size.
 pub const BLOCK_SYMBOLS: usize = 1 << 16;
@@ -26,43 +27,70 @@ const CONSTANT: u8 = 0;
 const PACKED: u8 = 1;
 const SERIAL: u8 = 2;
 const PIVOT: u8 = 3;
+const NESTED: u8 = 4;
 
 /// The pivot layout decodes many times faster than the serial one, which is a little smaller
 /// because it keeps no node counts: it may cost up to this fraction more.
 const PIVOT_ALLOWANCE: usize = 128;
 
+/// A codebook's blocks decode more slowly than pivot ones: they must be smaller by at least this
+/// fraction of those.
+const NESTED_GAIN: usize = 128;
+
 /// Encodes and decodes blocks, one after another, in buffers of its own.
 pub struct Coder {
     backend: Backend,
     scratch: pivot::Scratch,
+    dense: dense::Scratch,
 }
 
-/// Counts of the symbols of a block; index = code in the alphabet's low bits.
-pub type BlockCounts = histogram::Counts;
+/// How a block would be coded without a codebook.
+pub struct Plan {
+    /// Occurrences of each symbol.
+    pub counts: histogram::Counts,
+    alphabet: Alphabet,
+    method: Method,
+    /// Bytes behind the method's.
+    body_len: usize,
+}
+
+enum Method {
+    Constant(Option<u8>),
+    Packed,
+    Serial(CodeTable),
+    Pivot(CodeTable, Box<pivot::Tree>),
+}
+
+impl Plan {
+    /// Bytes of the block.
+    #[allow(clippy::len_without_is_empty, reason = "no block is empty")]
+    pub fn len(&self) -> usize {
+        1 + self.body_len
+    }
+}
 
 impl Coder {
     /// A coder whose inner loops are those of `backend`; the bytes are the same for all.
     pub fn new(backend: Backend) -> Self {
-        Self { backend, scratch: pivot::Scratch::default() }
+        let (scratch, dense) = (pivot::Scratch::default(), dense::Scratch::new(backend));
+        Self { backend, scratch, dense }
     }
 
-    /// Appends the block of `codes` to `out` and returns the symbols' counts.
+    /// Counts `symbols`, each of `alphabet`, and chooses how to code them.
     ///
     /// # Errors
-    /// [`Error::CodeOutOfRange`] names a code outside the alphabet.
-    pub fn encode(
-        &mut self,
-        codes: &[u8],
-        alphabet: Alphabet,
-        out: &mut Vec<u8>,
-    ) -> Result<BlockCounts> {
-        let symbols = &*alphabet.symbols(codes)?;
+    /// None that symbols of the alphabet can cause.
+    pub fn plan(&mut self, symbols: &[u8], alphabet: Alphabet) -> Result<Plan> {
         let counts = histogram::count(self.backend, symbols);
-        let used = &counts[..alphabet.size()];
-        if let Some(symbol) = used.iter().position(|&c| c == symbols.len() as u64) {
-            out.push(CONSTANT);
-            out.extend((!symbols.is_empty()).then_some(symbol as u8));
-            return Ok(counts);
+        let (method, body_len) =
+            self.choose(&counts[..alphabet.size()], symbols.len(), alphabet)?;
+        Ok(Plan { counts, alphabet, method, body_len })
+    }
+
+    fn choose(&mut self, used: &[u64], n: usize, alphabet: Alphabet) -> Result<(Method, usize)> {
+        if let Some(symbol) = used.iter().position(|&c| c == n as u64) {
+            let symbol = (n > 0).then_some(symbol as u8);
+            return Ok((Method::Constant(symbol), usize::from(n > 0)));
         }
         let table = CodeTable::from_counts(used, DEFAULT_MAX_LENGTH)?;
         let tree = pivot::Tree::new(table.lengths())?;
@@ -70,26 +98,72 @@ impl Coder {
         let pivot_len = self.scratch.payload_len(&tree, used);
         let as_pivot = pivot_len <= serial_len + serial_len / PIVOT_ALLOWANCE;
         let coded_len = alphabet.size() / 2 + if as_pivot { pivot_len } else { serial_len };
-        if coded_len >= bits::packed_len(symbols.len(), alphabet.bits()) {
-            out.push(PACKED);
-            bits::pack(symbols, alphabet.bits(), out);
-            return Ok(counts);
-        }
-        out.push(if as_pivot { PIVOT } else { SERIAL });
-        bits::pack(table.lengths(), 4, out);
-        if as_pivot {
-            pivot::encode(self.backend, &tree, symbols, used, &mut self.scratch, out)?;
-        } else {
-            serial::encode(symbols, &table, out)?;
-        }
-        Ok(counts)
+        let packed_len = bits::packed_len(n, alphabet.bits());
+        Ok(match as_pivot {
+            _ if coded_len >= packed_len => (Method::Packed, packed_len),
+            true => (Method::Pivot(table, Box::new(tree)), coded_len),
+            false => (Method::Serial(table), coded_len),
+        })
     }
 
-    /// Decodes a block of exactly `out.len()` codes; `block` must hold nothing else.
+    /// Appends the block of `symbols` to `out`: as planned, or under `codebook` where that is
+    /// smaller.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the symbols are not those of the plan, or not whole samples of
+    /// the codebook's shape.
+    pub fn encode(
+        &mut self,
+        symbols: &[u8],
+        plan: &Plan,
+        codebook: Option<&Codebook>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        if let Some(codebook) = codebook.filter(|_| plan.body_len > 1) {
+            let start = out.len();
+            out.push(NESTED);
+            let samples = symbols.len() / codebook.geometry().sample_len();
+            codebook.encode_block(symbols, samples, &mut self.dense, out)?;
+            if out.len() - start < plan.len() - plan.len() / NESTED_GAIN {
+                return Ok(());
+            }
+            out.truncate(start);
+        }
+        match &plan.method {
+            Method::Constant(symbol) => {
+                out.push(CONSTANT);
+                out.extend(symbol);
+            }
+            Method::Packed => {
+                out.push(PACKED);
+                bits::pack(symbols, plan.alphabet.bits(), out);
+            }
+            Method::Serial(table) => {
+                out.push(SERIAL);
+                bits::pack(table.lengths(), 4, out);
+                serial::encode(symbols, table, out)?;
+            }
+            Method::Pivot(table, tree) => {
+                out.push(PIVOT);
+                bits::pack(table.lengths(), 4, out);
+                pivot::encode(self.backend, tree, symbols, &plan.counts, &mut self.scratch, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes a block of exactly `out.len()` codes; `block` must hold nothing else. `codebook` is
+    /// that of the block's segment, if it has one.
     ///
     /// # Errors
     /// [`Error::Truncated`] or [`Error::Corrupt`] if `block` is not such a block.
-    pub fn decode(&mut self, block: &[u8], alphabet: Alphabet, out: &mut [u8]) -> Result<()> {
+    pub fn decode(
+        &mut self,
+        block: &[u8],
+        alphabet: Alphabet,
+        codebook: Option<&Codebook>,
+        out: &mut [u8],
+    ) -> Result<()> {
         let (&method, body) = block.split_first().ok_or(truncated(1, 0))?;
         match method {
             CONSTANT => decode_constant(body, alphabet, out)?,
@@ -102,6 +176,13 @@ impl Coder {
                 let (table, payload) = read_lengths(body, alphabet)?;
                 let tree = pivot::Tree::new(table.lengths()).map_err(as_corrupt)?;
                 pivot::decode(self.backend, &tree, payload, &mut self.scratch, out)?;
+            }
+            NESTED => {
+                let codebook = codebook.filter(|_| !out.is_empty());
+                let codebook =
+                    codebook.ok_or_else(|| Error::corrupt("block", "it lacks a codebook"))?;
+                let samples = out.len() / codebook.geometry().sample_len();
+                codebook.decode_block(body, samples, &mut self.dense, out)?;
             }
             other => return Err(Error::corrupt("block", format!("method {other} is unknown"))),
         }
@@ -162,8 +243,11 @@ mod tests {
         let mut blocks = Backend::available().map(|backend| {
             let mut coder = Coder::new(backend);
             let (mut block, mut back) = (Vec::new(), vec![0x55; codes.len()]);
-            coder.encode(codes, alphabet, &mut block).unwrap();
-            coder.decode(&block, alphabet, &mut back).unwrap();
+            let symbols = alphabet.symbols(codes).unwrap();
+            let plan = coder.plan(&symbols, alphabet).unwrap();
+            coder.encode(&symbols, &plan, None, &mut block).unwrap();
+            assert_eq!(block.len(), plan.len());
+            coder.decode(&block, alphabet, None, &mut back).unwrap();
             assert_eq!(back, codes, "{backend:?}");
             block
         });
@@ -199,12 +283,14 @@ mod tests {
             for bit in 0..8 * block.len() {
                 let mut flipped = block.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                if coder.decode(&flipped, alphabet, &mut out).is_ok() {
+                if coder.decode(&flipped, alphabet, None, &mut out).is_ok() {
                     alphabet.symbols(&out).expect("codes within the alphabet");
                 }
             }
             for len in 0..block.len() {
-                coder.decode(&block[..len], alphabet, &mut out).expect_err("a truncated block");
+                coder
+                    .decode(&block[..len], alphabet, None, &mut out)
+                    .expect_err("a truncated block");
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::lengths::{MAX_LENGTH, package_merge};
 ///
 /// Invariants: at most 256 symbols; each length is 0 (unused) or 1 to 15; the code is complete
 /// (Kraft sum 1), or has one symbol of length 1, or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CodeTable {
     lengths: Vec<u8>,
     codewords: Vec<u16>,

@@ -63,6 +63,9 @@ pub enum Error {
         /// Bytes that were left.
         available: u64,
     },
+    /// A file that another writer is at work on.
+    #[error("the file is being written by someone else")]
+    InUse,
     /// A file without its trailer.
     #[error("the file has no trailer: it was cut off, or never finished")]
     Unfinished,

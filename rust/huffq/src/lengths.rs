@@ -47,28 +47,44 @@ pub fn package_merge(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
 
 /// For each bit position, which items of the sorted list of leaves and packages are leaves.
 fn merge_levels(leaves: &[(u64, usize)], max_length: u8) -> Vec<Vec<bool>> {
+    let weights = leaves.iter().map(|&(weight, _)| weight);
+    let sorted: Vec<u64> = [0].into_iter().chain(weights).chain([u64::MAX]).collect();
+    let mut packages = vec![0, u64::MAX];
+    let mut merged = vec![0; 2 * leaves.len()];
     let mut levels = Vec::with_capacity(usize::from(max_length));
-    let mut weights: Vec<u64> = Vec::new();
     for _ in 0..max_length {
-        let mut packages = weights.chunks_exact(2).map(|pair| pair[0] + pair[1]).peekable();
-        let mut merged = Vec::with_capacity(2 * leaves.len());
-        let mut is_leaf = Vec::with_capacity(2 * leaves.len());
-        for &(weight, _) in leaves {
-            while let Some(package) = packages.next_if(|&p| p < weight) {
-                merged.push(package);
-                is_leaf.push(false);
-            }
-            merged.push(weight);
-            is_leaf.push(true);
-        }
-        for package in packages {
-            merged.push(package);
-            is_leaf.push(false);
-        }
-        weights = merged;
+        let len = leaves.len() + packages.len() - 2;
+        let mut is_leaf = vec![false; len];
+        merge(&sorted, &packages, &mut merged[..len], &mut is_leaf);
+        packages.truncate(1);
+        packages.extend(merged[..len].chunks_exact(2).map(|pair| pair[0] + pair[1]));
+        packages.push(u64::MAX);
         levels.push(is_leaf);
     }
     levels
+}
+
+/// Merges two sorted lists, each between a zero and the largest number; leaves go first among
+/// equals.
+///
+/// From both ends at once: each step waits for the one before, but not for the other end. The
+/// lists' ends, which no weight is beyond, make a step one comparison without a branch.
+fn merge(leaves: &[u64], packages: &[u64], merged: &mut [u64], is_leaf: &mut [bool]) {
+    let (mut low_leaf, mut low_package) = (1, 1);
+    let (mut high_leaf, mut high_package) = (leaves.len() - 2, packages.len() - 2);
+    let len = merged.len();
+    for low in 0..len.div_ceil(2) {
+        let (leaf, package) = (leaves[low_leaf], packages[low_package]);
+        (merged[low], is_leaf[low]) = (leaf.min(package), leaf <= package);
+        low_leaf += usize::from(leaf <= package);
+        low_package += usize::from(leaf > package);
+
+        let high = len - 1 - low;
+        let (leaf, package) = (leaves[high_leaf], packages[high_package]);
+        (merged[high], is_leaf[high]) = (leaf.max(package), leaf > package);
+        high_leaf -= usize::from(leaf > package);
+        high_package -= usize::from(leaf <= package);
+    }
 }
 
 #[cfg(test)]

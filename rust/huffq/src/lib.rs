@@ -7,7 +7,10 @@
 //! - [`lengths`], [`canonical`]: counts to optimal length-limited codes;
 //! - [`serial`]: codewords one after another, most significant bit first;
 //! - [`pivot`]: the same bits transposed by tree node, which vector units decode at memory speed;
+//! - [`geometry`], [`classes`], [`nested`], [`codebook`], [`dense`]: channels that are alike share
+//!   codes, neighbours are coded together;
 //! - [`block`]: one run of symbols to bytes and back, in the cheapest of several forms;
+//! - [`segment`]: consecutive blocks and the codebook that they share;
 //! - [`array`](mod@array): one whole array as a self-contained byte string;
 //! - [`store`]: the `.huffq` file, many arrays streamed sample by sample.
 //!
@@ -22,18 +25,28 @@ pub mod bits;
 pub mod block;
 pub mod canonical;
 mod checksum;
+pub mod classes;
+pub mod codebook;
 mod cursor;
+pub mod dense;
 pub mod error;
+pub mod geometry;
 pub mod histogram;
 pub mod kernels;
 pub mod lengths;
+pub mod nested;
 pub mod parallel;
 pub mod pivot;
+mod planes;
+pub mod segment;
 pub mod serial;
 pub mod store;
 
 pub use alphabet::Alphabet;
 pub use canonical::CodeTable;
+pub use codebook::Codebook;
 pub use error::{Error, Result};
+pub use geometry::{Axes, Geometry};
 pub use kernels::Backend;
 pub use parallel::Threads;
+pub use segment::Level;

@@ -48,7 +48,9 @@ where
         done
     };
     let mut results = thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        // Where the system gives no more threads, those that there are do the work.
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, run).ok();
+        let workers: Vec<_> = (1..threads).map_while(spawn).collect();
         let mut results = run();
         for worker in workers {
             results.extend(worker.join().expect("a worker does not panic"));

@@ -15,15 +15,20 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod lanes;
+mod plain;
 mod portable;
 mod tables;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::env;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
+pub(crate) use lanes::{Codewords, LANE_INDEX_BITS, Lane, LaneTable, MAX_LANES};
 
 /// Readable bytes that a kernel needs behind a sequence walked at the pace of a mask.
 pub(crate) const SLACK: usize = 64;
@@ -68,13 +73,20 @@ impl Kind {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt"),
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("bmi1")
+                    && is_x86_feature_detected!("bmi2")
+                    && is_x86_feature_detected!("popcnt")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vbmi")
                     && is_x86_feature_detected!("avx512vbmi2")
+                    && is_x86_feature_detected!("bmi1")
+                    && is_x86_feature_detected!("bmi2")
                     && is_x86_feature_detected!("popcnt")
             }
         }
@@ -236,8 +248,10 @@ impl Backend {
     }
 }
 
+mod dense;
+
 /// Bytes of `n` numbers of `depth` bits.
-fn packed_len(n: usize, depth: u32) -> usize {
+pub(crate) fn packed_len(n: usize, depth: u32) -> usize {
     let depth = depth as usize;
     n / 8 * depth + (n % 8 * depth).div_ceil(8)
 }

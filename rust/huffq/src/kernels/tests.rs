@@ -138,3 +138,134 @@ fn backends_go_by_name() {
     let message = Backend::by_name("sse9").unwrap_err().to_string();
     assert!(message.starts_with("backend is sse9; it must be one of portable"), "{message}");
 }
+
+#[test]
+fn set_bits_and_smallest_sums() {
+    let mut random = Random(5);
+    let [mut masks, mut lefts, mut rights] = [(); 3].map(|()| Guarded::new(4096));
+    for n in LENGTHS {
+        let mask = masks.copy(&bytes(n.div_ceil(8), &mut random));
+        let expected = (0..n).filter(|&i| bit(mask, i)).count();
+        let numbers = |guarded: &mut Guarded, random: &mut Random| -> *mut u32 {
+            let place = guarded.last(4 * n).as_mut_ptr().cast::<u32>();
+            // SAFETY: there are `n` numbers' bytes, which end, and so begin, at a multiple of four.
+            (0..n).for_each(|i| unsafe { place.add(i).write(random.next() as u32 >> 1) });
+            place
+        };
+        let (left, right) = (numbers(&mut lefts, &mut random), numbers(&mut rights, &mut random));
+        // SAFETY: `n` numbers were written at both places.
+        let (a, b) =
+            unsafe { (std::slice::from_raw_parts(left, n), std::slice::from_raw_parts(right, n)) };
+        let smallest = a.iter().zip(b).map(|(a, b)| a + b).min().unwrap_or(u32::MAX);
+        for backend in Backend::available() {
+            assert_eq!(backend.count_ones(mask, n), expected, "{backend:?}, {n}");
+            assert_eq!(backend.min_sum(a, b), smallest, "{backend:?}, {n}");
+        }
+    }
+}
+
+#[test]
+fn rows_change_places_within_bounds() {
+    let mut random = Random(6);
+    let [mut inputs, mut outs, mut backs] = [(); 3].map(|()| Guarded::new(4096));
+    for n in LENGTHS {
+        for row_len in [8, 16, 24, 32, 40, 64] {
+            let len = n / (2 * row_len) * 2 * row_len;
+            let input = inputs.copy(&bytes(len, &mut random));
+            let mut expected = vec![0; len];
+            for (i, &byte) in input.iter().enumerate() {
+                let (pair, row, x) = (i / (2 * row_len), i / row_len % 2, i % row_len);
+                expected[pair * 2 * row_len + x / 4 * 8 + row * 4 + x % 4] = byte;
+            }
+            for backend in Backend::available() {
+                let (out, back) = (outs.last(len), backs.last(len));
+                backend.interleave(row_len, false, input, out);
+                assert_eq!(out, expected, "{backend:?}, {len} in rows of {row_len}");
+                backend.interleave(row_len, true, out, back);
+                assert_eq!(back, input, "{backend:?}, {len} in rows of {row_len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn squares_are_transposed() {
+    let mut random = Random(7);
+    let [mut inputs, mut outs] = [(); 2].map(|()| Guarded::new(8192));
+    for n in (16..300).step_by(7) {
+        let input = inputs.copy(&bytes(15 * n + 16, &mut random));
+        let rows: [usize; 16] = std::array::from_fn(|i| n * (i * 7 % 16));
+        let columns: [usize; 16] = std::array::from_fn(|i| 16 * (i * 5 % 16));
+        for backend in Backend::available() {
+            let out = outs.last(256);
+            backend.transpose(input, &rows, out, &columns);
+            for (i, row) in rows.iter().enumerate() {
+                for (j, column) in columns.iter().enumerate() {
+                    assert_eq!(out[column + i], input[row + j], "{backend:?}, rows of {n}");
+                }
+            }
+        }
+    }
+}
+
+/// A code with codewords of 1 to 11 bits: byte b has a length of about its logarithm.
+fn skewed_code() -> (Codewords, Box<LaneTable>) {
+    let counts: Vec<u64> = (0..256).map(|b| 1 + (1 << 20 >> (b / 2).min(20))).collect();
+    let table = crate::CodeTable::from_counts(&counts, 11).unwrap();
+    let mut codewords = [0; 256];
+    let mut lookups = Box::new([0; 1 << LANE_INDEX_BITS]);
+    for (byte, entry) in codewords.iter_mut().enumerate() {
+        let (length, codeword) = (table.lengths()[byte], table.codewords()[byte]);
+        *entry = u64::from(codeword) << (64 - length) | u64::from(length);
+        let first = usize::from(codeword) << (11 - length);
+        lookups[first..][..1 << (11 - length)].fill((byte << 8) as u16 | u16::from(length));
+    }
+    (codewords, lookups)
+}
+
+#[test]
+fn lanes_come_back_and_stay_in_bounds() {
+    let mut random = Random(8);
+    let (codewords, table) = skewed_code();
+    let [mut symbols, mut streams, mut outs] = [(); 3].map(|()| Guarded::new(8192));
+    for n in LENGTHS {
+        let input: Vec<u8> =
+            (0..n).map(|_| random.below(256).min(random.below(12)) as u8).collect();
+        let input = symbols.copy(&input);
+        for lanes in [1, MAX_LANES] {
+            let mut first: Option<Vec<u8>> = None;
+            for backend in Backend::available() {
+                let mut written: [Lane; MAX_LANES] = Default::default();
+                // Twice: lanes go on from sequence to sequence.
+                (0..2).for_each(|_| backend.encode_lanes(&codewords, input, &mut written[..lanes]));
+                let (mut positions, mut bytes) = ([0; MAX_LANES], Vec::new());
+                for (position, lane) in positions.iter_mut().zip(&written[..lanes]) {
+                    *position = 8 * bytes.len();
+                    bytes.extend_from_slice(lane.bytes());
+                }
+                assert_eq!(*first.get_or_insert_with(|| bytes.clone()), bytes, "{backend:?}");
+                let bytes = streams.copy(&bytes);
+                for _ in 0..2 {
+                    let out = outs.last(n);
+                    backend.decode_lanes(bytes, &mut positions[..lanes], &table, out);
+                    assert_eq!(out, input, "{backend:?}, {n} in {lanes} lanes");
+                }
+                // Anywhere, also past the end.
+                let mut positions = positions.map(|_| random.below(10_000) as usize);
+                backend.decode_lanes(bytes, &mut positions[..lanes], &table, outs.last(n));
+            }
+        }
+    }
+}
+
+#[test]
+fn lanes_forget_what_was_written_after_a_state() {
+    let (codewords, _) = skewed_code();
+    let mut lanes: [Lane; 1] = Default::default();
+    let backend = Backend(Kind::Portable);
+    backend.encode_lanes(&codewords, &[9, 1, 30], &mut lanes);
+    let (state, before) = (lanes[0].state(), lanes[0].bytes().to_vec());
+    backend.encode_lanes(&codewords, &[200; 50], &mut lanes);
+    lanes[0].reset(state);
+    assert_eq!(lanes[0].bytes(), before);
+}

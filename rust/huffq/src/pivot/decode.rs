@@ -20,25 +20,60 @@ pub fn decode(
 ) -> Result<()> {
     let (layout, ping, pong) = scratch.split(out.len());
     let streams = layout.read(tree, out.len(), payload)?;
-    let decoder = Decoder { backend, tree, layout, streams };
+    decode_streams(backend, tree, &Payload { layout, streams }, ping, pong, out)
+}
+
+/// Where the nodes' counts and streams are to be found.
+pub(crate) trait Streams {
+    /// Symbols that pass through a node.
+    fn count(&self, node: usize) -> usize;
+    /// A node's mask, or its packed numbers, of as many bytes as that count takes.
+    fn stream(&self, node: usize) -> &[u8];
+}
+
+/// A payload whose node counts were read.
+struct Payload<'a> {
+    layout: &'a Layout,
+    streams: &'a [u8],
+}
+
+impl Streams for Payload<'_> {
+    fn count(&self, node: usize) -> usize {
+        self.layout.node_count(node)
+    }
+
+    fn stream(&self, node: usize) -> &[u8] {
+        &self.streams[self.layout.stream(node)]
+    }
+}
+
+/// Decodes all of `out`, as many symbols as the root's count. `ping` and `pong` need twice that,
+/// a line for each level of the tree, and the kernels' slack.
+pub(crate) fn decode_streams(
+    backend: Backend,
+    tree: &Tree,
+    streams: &impl Streams,
+    ping: &mut [u8],
+    pong: &mut [u8],
+    out: &mut [u8],
+) -> Result<()> {
+    let decoder = Decoder { backend, tree, streams };
     let root = tree.nodes().len() - 1;
     decoder.children(root, ping, pong)?;
     decoder.node(root, ping, out)
 }
 
-/// A payload whose node counts were read.
-struct Decoder<'a> {
+struct Decoder<'a, S> {
     backend: Backend,
     tree: &'a Tree,
-    layout: &'a Layout,
-    streams: &'a [u8],
+    streams: &'a S,
 }
 
-impl Decoder<'_> {
+impl<S: Streams> Decoder<'_, S> {
     /// Decodes a subtree into the front of `out`; `spare` is working space.
     fn subtree(&self, index: usize, out: &mut [u8], spare: &mut [u8]) -> Result<()> {
         self.children(index, spare, out)?;
-        self.node(index, spare, &mut out[..self.layout.node_count(index)])
+        self.node(index, spare, &mut out[..self.streams.count(index)])
     }
 
     /// Decodes a node's children, the left one into the front of `out`, the right one behind it.
@@ -57,17 +92,17 @@ impl Decoder<'_> {
     fn right_start(&self, left: usize) -> usize {
         match self.tree.leaf(left) {
             Some(_) => 0,
-            None => self.layout.node_count(left).next_multiple_of(LINE),
+            None => self.streams.count(left).next_multiple_of(LINE),
         }
     }
 
     /// Decodes one node, whose children stand in `children`, into all of `out`.
     fn node(&self, index: usize, children: &[u8], out: &mut [u8]) -> Result<()> {
-        let stream = &self.streams[self.layout.stream(index)];
+        let stream = self.streams.stream(index);
         let left = match self.tree.nodes()[index] {
-            // 256 leaves of one length are all symbols in order.
+            // 256 leaves of one length are all symbols, and their numbers whole bytes.
             Node::Flat { depth: 8, .. } => {
-                out.copy_from_slice(stream);
+                self.backend.translate(self.tree.symbols(), stream, out);
                 return Ok(());
             }
             Node::Flat { depth, first } => {
@@ -86,7 +121,7 @@ impl Decoder<'_> {
         };
         // A kernel stays within its slices whatever the mask; whether it took the right symbols
         // shows only in how many it took.
-        let expected = self.layout.node_count(index - 1);
+        let expected = self.streams.count(index - 1);
         if merged == expected {
             return Ok(());
         }

@@ -8,13 +8,13 @@ const COMPLETE: u64 = 1 << MAX_LENGTH;
 
 /// One node of a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// A subtree whose 2^`depth` leaves all lie at one depth: the ranks from `first` on. A single
     /// leaf has depth 0.
     Flat { depth: u8, first: u8 },
     /// A node whose ranks below `split` go left. Its right child is the node stored just before
     /// it, and never a leaf.
-    Merge { left: u8, split: u8 },
+    Merge { left: u16, split: u8 },
 }
 
 /// The shape that code lengths give the pivot layout.
@@ -55,17 +55,38 @@ impl Tree {
         Ok(Self { nodes, symbols, ranks, alphabet: lengths.len(), used: rank })
     }
 
+    /// A tree of these nodes, in the order of [`Tree::nodes`]; `symbols` are all of an alphabet, by
+    /// rank.
+    pub(super) fn from_nodes(nodes: Vec<Node>, symbols: [u8; 256], used: usize) -> Self {
+        let mut ranks = [0; 256];
+        for (rank, &symbol) in symbols[..used].iter().enumerate() {
+            ranks[usize::from(symbol)] = rank as u8;
+        }
+        Self { nodes, symbols, ranks, alphabet: used, used }
+    }
+
+    /// The same tree with every symbol `s` replaced by `s ^ flip`, which must be one of the
+    /// alphabet.
+    pub(crate) fn relabelled(mut self, flip: u8) -> Self {
+        self.symbols[..self.used].iter_mut().for_each(|symbol| *symbol ^= flip);
+        let ranks = self.ranks;
+        for (symbol, rank) in self.ranks[..self.alphabet].iter_mut().enumerate() {
+            *rank = ranks[symbol ^ usize::from(flip)];
+        }
+        self
+    }
+
     /// Number of used symbols, 2 to 256.
     pub fn used(&self) -> usize {
         self.used
     }
 
-    pub(super) fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
     /// The node's symbol, if the node is a leaf.
-    pub(super) fn leaf(&self, index: usize) -> Option<u8> {
+    pub(crate) fn leaf(&self, index: usize) -> Option<u8> {
         match self.nodes[index] {
             Node::Flat { depth: 0, first } => Some(self.symbols[usize::from(first)]),
             _ => None,
@@ -84,7 +105,7 @@ impl Tree {
     }
 
     /// The rank of every symbol of the alphabet; 0 for unused ones.
-    pub(super) fn ranks(&self) -> &[u8] {
+    pub(crate) fn ranks(&self) -> &[u8] {
         &self.ranks[..self.alphabet]
     }
 }
@@ -152,7 +173,7 @@ impl Builder {
             self.grow_flat(depth + d, d);
         } else {
             self.grow(depth + 1);
-            let left = (self.nodes.len() - 1) as u8;
+            let left = (self.nodes.len() - 1) as u16;
             let split = self.rank as u8;
             self.grow(depth + 1);
             self.nodes.push(Node::Merge { left, split });

@@ -23,6 +23,7 @@ pub enum Kind {
     Schema = 1,
     Block = 2,
     Index = 3,
+    Codebook = 4,
 }
 
 pub fn header() -> [u8; HEADER_LEN] {
@@ -54,21 +55,16 @@ pub fn check_header(header: &[u8; HEADER_LEN]) -> Result<()> {
 }
 
 /// Appends a record to `out`; `payload` appends the payload.
-pub fn put_record(
-    kind: Kind,
-    out: &mut Vec<u8>,
-    payload: impl FnOnce(&mut Vec<u8>) -> Result<()>,
-) -> Result<()> {
+pub fn put_record(kind: Kind, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend([0; 4]);
     out.extend([kind as u8, CRITICAL, 0, 0]);
     out.extend([0; 8]);
-    payload(out)?;
+    payload(out);
     let len = (out.len() - start - RECORD_HEAD_LEN) as u64;
     out[start + 8..start + 16].copy_from_slice(&len.to_le_bytes());
     let crc = checksum::of(&out[start + 4..]);
     out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
-    Ok(())
 }
 
 /// The kind and the payload length that a record's head announces; the checksum is not tested yet.

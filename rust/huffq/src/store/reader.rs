@@ -5,15 +5,17 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::frame::{self, HEADER_LEN, Kind, RECORD_HEAD_LEN, TRAILER_LEN};
-use super::index::{Entry, Index};
+use super::index::{Entry, FieldIndex, Index};
 use super::schema::{FieldSchema, Schema};
-use crate::Backend;
 use crate::block::Coder;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
+use crate::segment::{Form, SEGMENT_BLOCKS};
+use crate::{Backend, Codebook};
 
 /// Reads a `.huffq` file at random; any number of threads may share one.
 ///
@@ -23,7 +25,10 @@ use crate::parallel::{self, Threads};
 pub struct Reader {
     file: File,
     schema: Schema,
-    index: Index,
+    forms: Vec<Form>,
+    pub(super) index: Index,
+    /// For each field, the codebooks of its segments, parsed when first used.
+    codebooks: Vec<Vec<OnceLock<Codebook>>>,
 }
 
 impl Reader {
@@ -50,7 +55,9 @@ impl Reader {
         let record = read_bytes(&file, "index", index_offset, index_len)?;
         let payload = frame::check_record(&record, Kind::Index)?;
         let index = Index::parse(payload, &schema, index_offset)?;
-        Ok(Self { file, schema, index })
+        let unread = |field: &FieldIndex| field.codebooks.iter().map(|_| OnceLock::new()).collect();
+        let codebooks = index.fields.iter().map(unread).collect();
+        Ok(Self { file, forms: schema.forms(), schema, index, codebooks })
     }
 
     /// What the fields are.
@@ -65,12 +72,13 @@ impl Reader {
 
     /// Number of blocks of a field.
     pub fn blocks(&self, field: usize) -> usize {
-        self.index.blocks[field].len()
+        self.index.fields[field].blocks.len()
     }
 
-    /// Bytes of all block records of a field.
+    /// Bytes of all records of a field's blocks and codebooks.
     pub fn encoded_bytes(&self, field: usize) -> u64 {
-        self.index.blocks[field].iter().map(|e| u64::from(e.len)).sum()
+        let FieldIndex { codebooks, blocks } = &self.index.fields[field];
+        codebooks.iter().chain(blocks).map(|e| u64::from(e.len)).sum()
     }
 
     /// Decodes samples `range` of field `field` into `out`, on up to `threads` threads.
@@ -108,8 +116,7 @@ impl Reader {
             if part.len() == self.block_len(field, block) {
                 return self.decode_block(coder, field, block, part);
             }
-            let mut codes = vec![0; self.block_len(field, block)];
-            self.decode_block(coder, field, block, &mut codes)?;
+            let codes = self.decode_whole(coder, field, block)?;
             part.copy_from_slice(&codes[first as usize * spec.sample_len()..][..part.len()]);
             Ok(())
         })?;
@@ -143,8 +150,7 @@ impl Reader {
         let jobs = wanted.chunk_by_mut(same_block).collect();
         parallel::map(threads, jobs, coder, |coder, hits: &mut [(&u64, &mut [u8])]| {
             let block = hits[0].0 / spec.block_samples;
-            let mut codes = vec![0; self.block_len(field, block)];
-            self.decode_block(coder, field, block, &mut codes)?;
+            let codes = self.decode_whole(coder, field, block)?;
             for (sample, out) in hits {
                 let start = (**sample - block * spec.block_samples) as usize * sample_len;
                 out.copy_from_slice(&codes[start..start + sample_len]);
@@ -159,13 +165,13 @@ impl Reader {
     /// # Errors
     /// As [`read_range`](Self::read_range).
     pub fn verify(&self, field: usize, blocks: Range<u64>, threads: Threads) -> Result<()> {
-        let available = self.index.blocks[field].len() as u64;
+        let available = self.index.fields[field].blocks.len() as u64;
         if blocks.end > available {
             return Err(Error::argument("block", blocks.end, format!("be at most {available}")));
         }
         let coder = coders()?;
         parallel::map(threads, blocks.collect(), coder, |coder, block| {
-            self.decode_block(coder, field, block, &mut vec![0; self.block_len(field, block)])
+            self.decode_whole(coder, field, block).map(drop)
         })?;
         Ok(())
     }
@@ -189,6 +195,16 @@ impl Reader {
         spec.samples_in_block(block, self.index.samples) as usize * spec.sample_len()
     }
 
+    /// A block's codes in memory of their own, which a damaged file may claim too much of.
+    fn decode_whole(&self, coder: &mut Coder, field: usize, block: u64) -> Result<Vec<u8>> {
+        let len = self.block_len(field, block);
+        let mut codes = Vec::new();
+        codes.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        codes.resize(len, 0);
+        self.decode_block(coder, field, block, &mut codes)?;
+        Ok(codes)
+    }
+
     fn decode_block(
         &self,
         coder: &mut Coder,
@@ -196,21 +212,51 @@ impl Reader {
         block: u64,
         out: &mut [u8],
     ) -> Result<()> {
-        let spec = &self.schema.fields[field];
-        let name = || format!("block {block} of field {:?}", spec.name);
-        let Entry { offset, len } = self.index.blocks[field][block as usize];
-        let record = read_bytes(&self.file, "block", offset, len as usize)?;
-        let in_block = |error| match error {
-            Error::Corrupt { why, .. } => Error::corrupt(name(), why),
-            other => other,
-        };
-        let payload = frame::check_record(&record, Kind::Block).map_err(in_block)?;
-        let mut cursor = Cursor::new("block", payload);
-        if (u64::from(cursor.u32()?), cursor.u64()?) != (field as u64, block) {
-            return Err(Error::corrupt(name(), "the index points to another block"));
+        let entry = self.index.fields[field].blocks[block as usize];
+        let name = || format!("block {block} of field {:?}", self.schema.fields[field].name);
+        let body = self.read_part(Kind::Block, entry, (field, block)).map_err(name_part(&name))?;
+        let codebook = self.codebook(field, block / SEGMENT_BLOCKS as u64)?;
+        let alphabet = self.forms[field].alphabet;
+        coder.decode(&body, alphabet, codebook, out).map_err(name_part(&name))
+    }
+
+    /// The codebook of a segment, if it has one.
+    fn codebook(&self, field: usize, segment: u64) -> Result<Option<&Codebook>> {
+        let entry = self.index.fields[field].codebooks[segment as usize];
+        if entry.len == 0 {
+            return Ok(None);
         }
-        let body = cursor.take(cursor.remaining())?;
-        coder.decode(body, spec.alphabet(), out).map_err(in_block)
+        let slot = &self.codebooks[field][segment as usize];
+        if let Some(codebook) = slot.get() {
+            return Ok(Some(codebook));
+        }
+        let name = || format!("codebook {segment} of field {:?}", self.schema.fields[field].name);
+        let Form { alphabet, geometry, .. } = &self.forms[field];
+        let codebook = self
+            .read_part(Kind::Codebook, entry, (field, segment))
+            .and_then(|bytes| Codebook::parse(&bytes, geometry, *alphabet))
+            .map_err(name_part(&name))?;
+        // Threads that come at once each parse it; one result stays.
+        Ok(Some(slot.get_or_init(|| codebook)))
+    }
+
+    /// What stands behind a part's field and number, which must be these.
+    fn read_part(&self, kind: Kind, entry: Entry, part: (usize, u64)) -> Result<Vec<u8>> {
+        let mut record = read_bytes(&self.file, "block", entry.offset, entry.len as usize)?;
+        let mut cursor = Cursor::new("record", frame::check_record(&record, kind)?);
+        if (cursor.u32()? as usize, cursor.u64()?) != part {
+            return Err(Error::corrupt("record", "the index points to another one"));
+        }
+        record.drain(..RECORD_HEAD_LEN + cursor.position());
+        Ok(record)
+    }
+}
+
+/// Names the part of the file that an error lies in.
+fn name_part(name: &impl Fn() -> String) -> impl Fn(Error) -> Error {
+    move |error| match error {
+        Error::Corrupt { why, .. } => Error::corrupt(name(), why),
+        other => other,
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::Alphabet;
 use crate::block::BLOCK_SYMBOLS;
 use crate::error::{Error, Result};
+use crate::segment::Form;
+use crate::{Alphabet, Axes, Geometry, Level};
 
-/// Most symbols of one sample: block lengths then fit the index.
+/// Most symbols of one sample: its block's length then fits the index.
 const MAX_SAMPLE_SYMBOLS: u64 = 1 << 31;
 
 /// The fields of a file, in order, and what its writer says about it.
@@ -17,6 +18,9 @@ const MAX_SAMPLE_SYMBOLS: u64 = 1 << 31;
 /// Serialised as JSON. `attributes` and `metadata` are free-form JSON that is kept as it came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Schema {
+    /// `"fast"` or `"dense"`; absent asks for the default.
+    #[serde(default = "default_level")]
+    pub level: String,
     /// At least one; names differ.
     pub fields: Vec<FieldSchema>,
     /// About the whole file.
@@ -35,12 +39,29 @@ pub struct FieldSchema {
     pub signed: bool,
     /// Shape of one sample.
     pub sample_shape: Vec<u64>,
+    /// Axes of a sample, from the channels on; absent or null asks for those of its shape.
+    #[serde(default)]
+    pub axes: Option<FieldAxes>,
     /// Samples in a block, all but the last of the field; absent or 0 asks for the default.
     #[serde(default)]
     pub block_samples: u64,
     /// About this field.
     #[serde(default = "null")]
     pub attributes: Box<RawValue>,
+}
+
+/// The axes of a sample that coding looks at, see [`Axes`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct FieldAxes {
+    /// The channels' axis.
+    pub channel: Option<usize>,
+    /// The first and the second neighbour axis.
+    pub neighbours: [Option<usize>; 2],
+}
+
+fn default_level() -> String {
+    let (name, _) = Level::ALL.iter().find(|(_, l)| *l == Level::default()).expect("it is listed");
+    name.to_string()
 }
 
 fn null() -> Box<RawValue> {
@@ -58,6 +79,7 @@ impl Schema {
         if schema.fields.is_empty() {
             return Err(Error::argument("number of fields", 0, "be at least 1"));
         }
+        Level::by_name(&schema.level)?;
         let mut names = HashSet::new();
         for field in &mut schema.fields {
             field.check()?;
@@ -66,6 +88,12 @@ impl Schema {
             }
         }
         Ok(schema)
+    }
+
+    /// How each field is coded, in order.
+    pub(super) fn forms(&self) -> Vec<Form> {
+        let level = Level::by_name(&self.level).expect("a checked schema");
+        self.fields.iter().map(|field| field.form(level)).collect()
     }
 
     /// The schema as JSON.
@@ -85,15 +113,28 @@ impl FieldSchema {
         if self.block_samples == 0 {
             self.block_samples = (BLOCK_SYMBOLS as u64 / symbols.max(1)).max(1);
         }
-        let limit = MAX_SAMPLE_SYMBOLS / symbols.max(1);
-        if self.block_samples > limit.max(1) {
-            return Err(Error::argument(
-                "block_samples",
-                self.block_samples,
-                "give blocks of at most 2^31 symbols",
-            ));
+        self.geometry()?;
+        // A block is decoded whole, whatever part of it is wanted.
+        if self.block_samples > (BLOCK_SYMBOLS as u64 / symbols.max(1)).max(1) {
+            let expected = "be 1, or give blocks of at most 65,536 symbols";
+            return Err(Error::argument("block_samples", self.block_samples, expected));
         }
         Ok(())
+    }
+
+    fn geometry(&self) -> Result<Geometry> {
+        let shape: Vec<usize> = self.sample_shape.iter().map(|&d| d as usize).collect();
+        let axes = self.axes.map_or_else(
+            || Axes::of_shape(&shape),
+            |FieldAxes { channel, neighbours }| Axes { channel, neighbours },
+        );
+        Geometry::new(&shape, axes)
+    }
+
+    fn form(&self, level: Level) -> Form {
+        let geometry = self.geometry().expect("a checked schema");
+        let block_samples = self.block_samples as usize;
+        Form { level, alphabet: self.alphabet(), geometry, block_samples }
     }
 
     /// The integers that the field may hold.

@@ -198,6 +198,53 @@ fn small_file(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
+/// Codes of 1,500 samples of the small schema's fields: several segments, worth codebooks.
+fn skewed() -> [Vec<u8>; 2] {
+    let a =
+        (0..1500 * 9u32).map(|i| [0, 0, 1, 0, 3, 7][(i * i / 5 % 6) as usize] * (i % 9 / 4) as u8);
+    let b = (0..1500 * 2u32).map(|i| (i % 7 / 3) as u8);
+    [a.collect(), b.collect()]
+}
+
+#[test]
+fn segments_with_codebooks_do_not_depend_on_batches_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.huffq");
+    let [a, b] = skewed();
+    let mut files = Vec::new();
+    for (batch, threads) in [(1500, 1), (1, 2), (511, 3)] {
+        let schema = Schema::from_json(SMALL).unwrap();
+        let mut writer = Writer::create(&path, schema, NonZero::new(threads)).unwrap();
+        for (a, b) in a.chunks(9 * batch).zip(b.chunks(2 * batch)) {
+            writer.write(b.len() / 2, &[a, b]).unwrap();
+        }
+        writer.finish().unwrap();
+        files.push(fs::read(&path).unwrap());
+        let reader = Reader::open(&path).unwrap();
+        let codebooks = &reader.index.fields[0].codebooks;
+        assert_eq!(codebooks.len(), 3);
+        assert!(codebooks.iter().all(|entry| entry.len > 0), "{codebooks:?}");
+        assert_eq!(read_all(&path).unwrap(), [a.clone(), b.clone()]);
+    }
+    assert!(files.iter().all(|file| *file == files[0]));
+}
+
+#[test]
+fn a_damaged_codebook_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.huffq");
+    let [a, b] = skewed();
+    let mut writer = Writer::create(&path, Schema::from_json(SMALL).unwrap(), None).unwrap();
+    writer.write(1500, &[&a, &b]).unwrap();
+    writer.finish().unwrap();
+    let entry = Reader::open(&path).unwrap().index.fields[0].codebooks[1];
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[entry.offset as usize + 30] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = read_all(&path).unwrap_err();
+    assert_eq!(error.to_string(), "codebook 1 of field \"a\" is corrupt: its checksum differs");
+}
+
 #[test]
 fn every_bit_flip_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,24 +1,25 @@
 //! Samples in, a finished file out.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::frame::{self, Kind};
-use super::index::{Entry, Index};
+use super::index::{Entry, FieldIndex, Index};
 use super::schema::{FieldSchema, Schema};
-use crate::block::Coder;
 use crate::error::{Error, Result};
-use crate::parallel::{self, Threads};
-use crate::{Backend, histogram};
+use crate::histogram;
+use crate::parallel::Threads;
+use crate::segment::{self, EncodedSegment, Form, SEGMENT_BLOCKS, Segment};
 
 /// Writes a `.huffq` file in one pass.
 ///
 /// The file grows under the name `NAME.part` and takes its own name when [`finish`](Self::finish)
 /// has synced it; a writer that is dropped before removes the part. Memory holds one unfinished
-/// block per field and what one [`write`](Self::write) encodes. The bytes do not depend on how the
+/// segment per field and what one [`write`](Self::write) encodes. The bytes do not depend on how the
 /// samples are cut into batches, nor on the number of threads.
 pub struct Writer {
     out: BufWriter<File>,
@@ -26,15 +27,16 @@ pub struct Writer {
     part: Option<PathBuf>,
     path: PathBuf,
     schema: Schema,
+    forms: Vec<Form>,
     fields: Vec<FieldState>,
     samples: u64,
     threads: Threads,
 }
 
 struct FieldState {
-    /// Codes of the block that is not full yet.
+    /// Codes of the segment that is not full yet.
     pending: Vec<u8>,
-    blocks: Vec<Entry>,
+    index: FieldIndex,
     summary: FieldSummary,
 }
 
@@ -60,37 +62,34 @@ pub struct Summary {
     pub fields: Vec<FieldSummary>,
 }
 
-/// One full block that is to be encoded.
+/// One segment that is to be encoded.
 struct Job<'a> {
     field: usize,
-    block: u64,
-    /// Samples of the stream up to the block's end: the order of blocks in the file.
-    end_sample: u64,
+    first_sample: u64,
+    samples: usize,
     codes: Cow<'a, [u8]>,
-}
-
-struct Encoded {
-    field: usize,
-    record: Vec<u8>,
-    counts: histogram::Counts,
-    time: Duration,
 }
 
 impl Writer {
     /// Begins the file that will be `path`, on up to `threads` threads.
     ///
     /// # Errors
-    /// [`Error::Io`] if `NAME.part` cannot be created.
+    /// [`Error::Io`] if `NAME.part` cannot be created or `path` is a folder; [`Error::InUse`] if
+    /// another writer is at work on `path`.
     pub fn create(path: &Path, schema: Schema, threads: Threads) -> Result<Self> {
+        if path.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
         let mut name = path.as_os_str().to_owned();
         name.push(".part");
         let part = PathBuf::from(name);
         let mut writer = Self {
-            out: BufWriter::with_capacity(1 << 20, File::create(&part)?),
+            out: BufWriter::with_capacity(1 << 20, open_part(&part)?),
             offset: 0,
             part: Some(part),
             path: path.to_owned(),
             fields: schema.fields.iter().map(|_| FieldState::new()).collect(),
+            forms: schema.forms(),
             samples: 0,
             threads,
             schema,
@@ -98,10 +97,7 @@ impl Writer {
         writer.append(&frame::header())?;
         let mut record = Vec::new();
         let json = writer.schema.to_json();
-        frame::put_record(Kind::Schema, &mut record, |out| {
-            out.extend(json.as_bytes());
-            Ok(())
-        })?;
+        frame::put_record(Kind::Schema, &mut record, |out| out.extend(json.as_bytes()));
         writer.append(&record)?;
         Ok(writer)
     }
@@ -126,56 +122,97 @@ impl Writer {
         }
         let mut jobs = Vec::new();
         for (number, codes) in batch.iter().enumerate() {
-            self.cut_blocks(number, codes, samples as u64, &mut jobs);
+            self.cut_segments(number, codes, samples as u64, &mut jobs);
         }
         self.samples += samples as u64;
-        jobs.sort_by_key(|job| (job.end_sample, job.field));
-        self.encode(jobs)
+        // In the order in which the segments became full, whatever the batches.
+        jobs.sort_by_key(|job| (job.first_sample + job.samples as u64, job.field));
+        self.encode(&jobs)
     }
 
-    /// Turns the pending codes of field `number` and `codes` into jobs; what fills no block is left
-    /// pending.
-    fn cut_blocks<'a>(
+    /// Turns the pending codes of field `number` and `codes` into jobs; what fills no segment is
+    /// left pending.
+    fn cut_segments<'a>(
         &mut self,
         number: usize,
         mut codes: &'a [u8],
         samples: u64,
         jobs: &mut Vec<Job<'a>>,
     ) {
-        let (spec, state) = (&self.schema.fields[number], &mut self.fields[number]);
-        let block_len = spec.block_samples as usize * spec.sample_len();
-        let full_before = self.samples / spec.block_samples;
-        let full_after = (self.samples + samples) / spec.block_samples;
-        for block in full_before..full_after {
-            let (head, rest) = codes.split_at(block_len - state.pending.len());
+        let (form, state) = (&self.forms[number], &mut self.fields[number]);
+        let per_segment = form.segment_samples() as u64;
+        let full_before = self.samples / per_segment;
+        let full_after = (self.samples + samples) / per_segment;
+        for segment in full_before..full_after {
+            let missing = form.segment_samples() * form.geometry.sample_len() - state.pending.len();
+            let (head, rest) = codes.split_at(missing);
             codes = rest;
-            let block_codes = if state.pending.is_empty() {
+            let codes = if state.pending.is_empty() {
                 Cow::Borrowed(head)
             } else {
                 state.pending.extend_from_slice(head);
                 Cow::Owned(std::mem::take(&mut state.pending))
             };
-            let end_sample = (block + 1) * spec.block_samples;
-            jobs.push(Job { field: number, block, end_sample, codes: block_codes });
+            let first_sample = segment * per_segment;
+            jobs.push(Job { field: number, first_sample, samples: form.segment_samples(), codes });
         }
         state.pending.extend_from_slice(codes);
     }
 
-    fn encode(&mut self, jobs: Vec<Job>) -> Result<()> {
-        let fields = &self.schema.fields;
-        let backend = Backend::current()?;
-        let encoded = parallel::map(
-            self.threads,
-            jobs,
-            || Coder::new(backend),
-            |coder, job| encode_block(coder, &fields[job.field], job),
-        )?;
-        for block in encoded {
-            let entry = Entry { offset: self.offset, len: block.record.len() as u32 };
-            self.fields[block.field].add(entry, &block);
-            self.append(&block.record)?;
+    fn encode(&mut self, jobs: &[Job]) -> Result<()> {
+        let segments: Vec<_> = jobs
+            .iter()
+            .map(|job| {
+                let (form, codes) = (&self.forms[job.field], &*job.codes);
+                Segment { form, samples: job.samples, codes }
+            })
+            .collect();
+        let locate = |number: usize, error| {
+            let job: &Job = &jobs[number];
+            locate(error, &self.schema.fields[job.field], job.first_sample)
+        };
+        let encoded = segment::encode(&segments, self.threads, locate)?;
+        for (job, segment) in jobs.iter().zip(encoded) {
+            self.put_segment(job, segment)?;
         }
         Ok(())
+    }
+
+    /// Writes a segment's records.
+    fn put_segment(&mut self, job: &Job, segment: EncodedSegment) -> Result<()> {
+        let form = &self.forms[job.field];
+        let first_block = job.first_sample / form.block_samples as u64;
+        let number = first_block / SEGMENT_BLOCKS as u64;
+        let codebook = match segment.codebook {
+            Some(bytes) => self.put_part(Kind::Codebook, job.field, number, &bytes)?,
+            None => Entry::default(),
+        };
+        self.fields[job.field].index.codebooks.push(codebook);
+        self.fields[job.field].summary.encode_time += segment.training_time;
+        for (block, number) in segment.blocks.into_iter().zip(first_block..) {
+            let entry = self.put_part(Kind::Block, job.field, number, &block.bytes)?;
+            let state = &mut self.fields[job.field];
+            state.index.blocks.push(entry);
+            state.summary.encode_time += block.time;
+            for (sum, count) in state.summary.counts.iter_mut().zip(&block.counts) {
+                *sum += count;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the record of a field's block or codebook.
+    fn put_part(&mut self, kind: Kind, field: usize, number: u64, bytes: &[u8]) -> Result<Entry> {
+        let mut record = Vec::with_capacity(bytes.len() + 64);
+        frame::put_record(kind, &mut record, |out| {
+            out.extend((field as u32).to_le_bytes());
+            out.extend(number.to_le_bytes());
+            out.extend(bytes);
+        });
+        let entry = Entry { offset: self.offset, len: record.len() as u32 };
+        self.fields[field].summary.bytes += u64::from(entry.len);
+        self.append(&record)?;
+        Ok(entry)
     }
 
     /// Writes the last blocks and the index, syncs, and gives the file its name.
@@ -184,22 +221,20 @@ impl Writer {
     /// As [`write`](Self::write).
     pub fn finish(mut self) -> Result<Summary> {
         let mut jobs = Vec::new();
-        for (field, (spec, state)) in self.schema.fields.iter().zip(&mut self.fields).enumerate() {
-            if !self.samples.is_multiple_of(spec.block_samples) {
-                let block = self.samples / spec.block_samples;
+        for (field, (form, state)) in self.forms.iter().zip(&mut self.fields).enumerate() {
+            let samples = (self.samples % form.segment_samples() as u64) as usize;
+            if samples > 0 {
                 let codes = Cow::Owned(std::mem::take(&mut state.pending));
-                jobs.push(Job { field, block, end_sample: self.samples, codes });
+                let first_sample = self.samples - samples as u64;
+                jobs.push(Job { field, first_sample, samples, codes });
             }
         }
-        self.encode(jobs)?;
-        let blocks = self.fields.iter_mut().map(|f| std::mem::take(&mut f.blocks)).collect();
-        let index = Index { samples: self.samples, blocks };
+        self.encode(&jobs)?;
+        let fields = self.fields.iter_mut().map(|f| std::mem::take(&mut f.index)).collect();
+        let index = Index { samples: self.samples, fields };
         let index_offset = self.offset;
         let mut record = Vec::new();
-        frame::put_record(Kind::Index, &mut record, |out| {
-            index.put(out);
-            Ok(())
-        })?;
+        frame::put_record(Kind::Index, &mut record, |out| index.put(out));
         self.append(&record)?;
         self.append(&frame::trailer(index_offset))?;
         self.publish()?;
@@ -235,41 +270,35 @@ impl Drop for Writer {
     }
 }
 
+/// Opens and empties the part, unless another writer holds it.
+fn open_part(part: &Path) -> Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(part)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::InUse),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    // Between opening and locking, the other writer may have finished: the lock would then be on
+    // its published file.
+    let (ours, named) = (file.metadata()?, fs::metadata(part).ok());
+    if named.is_none_or(|named| (named.dev(), named.ino()) != (ours.dev(), ours.ino())) {
+        return Err(Error::InUse);
+    }
+    file.set_len(0)?;
+    Ok(file)
+}
+
 impl FieldState {
     fn new() -> Self {
         let summary = FieldSummary { counts: [0; 256], bytes: 0, encode_time: Duration::ZERO };
-        Self { pending: Vec::new(), blocks: Vec::new(), summary }
+        Self { pending: Vec::new(), index: FieldIndex::default(), summary }
     }
-
-    fn add(&mut self, entry: Entry, encoded: &Encoded) {
-        self.blocks.push(entry);
-        self.summary.bytes += u64::from(entry.len);
-        self.summary.encode_time += encoded.time;
-        for (sum, count) in self.summary.counts.iter_mut().zip(&encoded.counts) {
-            *sum += count;
-        }
-    }
-}
-
-fn encode_block(coder: &mut Coder, spec: &FieldSchema, job: Job) -> Result<Encoded> {
-    let begin = Instant::now();
-    let mut record = Vec::new();
-    let mut counts = [0; 256];
-    frame::put_record(Kind::Block, &mut record, |out| {
-        out.extend((job.field as u32).to_le_bytes());
-        out.extend(job.block.to_le_bytes());
-        counts = coder
-            .encode(&job.codes, spec.alphabet(), out)
-            .map_err(|error| locate(error, spec, &job))?;
-        Ok(())
-    })?;
-    Ok(Encoded { field: job.field, record, counts, time: begin.elapsed() })
 }
 
 /// Says in which field and sample an error lies.
-fn locate(error: Error, spec: &FieldSchema, job: &Job) -> Error {
+fn locate(error: Error, spec: &FieldSchema, first_sample: u64) -> Error {
     let Error::CodeOutOfRange { value, index, alphabet } = error else { return error };
-    let sample = job.block * spec.block_samples + (index / spec.sample_len()) as u64;
+    let sample = first_sample + (index / spec.sample_len()) as u64;
     let index = index % spec.sample_len();
     let source = Box::new(Error::CodeOutOfRange { value, index, alphabet });
     Error::InField { field: spec.name.clone(), sample, source }

@@ -6,6 +6,8 @@ mod encode;
 pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
 
+pub(super) use super::x86::{count_ones, decode_lanes, encode_lanes, transpose};
+
 use std::arch::x86_64::*;
 
 /// Symbols of a step, where a kernel works on whole vectors.
@@ -38,4 +40,14 @@ fn broadcast(bytes: &[u8; 16]) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn load_eight(bytes: &[u8; 8]) -> __m128i {
     _mm_cvtsi64_si128(i64::from_le_bytes(*bytes))
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn min_sum(a: &[u32], b: &[u32]) -> u32 {
+    super::plain::min_sum(a, b)
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn interleave(row_len: usize, back: bool, from: &[u8], to: &mut [u8]) {
+    super::portable::interleave(row_len, back, from, to);
 }

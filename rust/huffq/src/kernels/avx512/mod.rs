@@ -6,9 +6,13 @@
 
 mod decode;
 mod encode;
+mod planes;
 
 pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
+pub(super) use planes::interleave;
+
+pub(super) use super::x86::{count_ones, decode_lanes, encode_lanes, transpose};
 
 use std::arch::x86_64::*;
 
@@ -90,4 +94,9 @@ impl Table {
             }
         }
     }
+}
+
+#[target_feature(enable = "avx512f")]
+pub(super) fn min_sum(a: &[u32], b: &[u32]) -> u32 {
+    super::plain::min_sum(a, b)
 }

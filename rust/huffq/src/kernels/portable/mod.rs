@@ -1,5 +1,12 @@
 //! Kernels for any machine: 64-bit words, no unsafe code, and what the others must agree with.
 
+mod planes;
+
+pub(super) use planes::{interleave, transpose};
+
+pub(super) use super::lanes::{decode_any as decode_lanes, encode as encode_lanes};
+pub(super) use super::plain::{count_ones, min_sum};
+
 use super::for_depth;
 use super::tables::{COMPRESS, MERGE};
 

@@ -1,0 +1,187 @@
+//! Bytes to arrays.
+
+use super::{CRC_LEN, LEVEL_SHIFT, MAGIC, MAX_AXES, SIGNED, VERSION, form_of};
+use crate::block::{Coder, MIN_BLOCK_LEN};
+use crate::cursor::Cursor;
+use crate::error::{Error, Result};
+use crate::parallel::{self, Threads};
+use crate::segment::{Form, SEGMENT_BLOCKS};
+use crate::{Alphabet, Axes, Backend, Codebook, Level, checksum};
+
+const WHAT: &str = "encoded array";
+
+/// A blob whose header was read and found right.
+#[derive(Debug)]
+pub struct Blob<'a> {
+    shape: Vec<usize>,
+    form: Form,
+    samples: usize,
+    segments: Vec<Parts<'a>>,
+}
+
+/// A segment's bytes, each part behind its checksum.
+#[derive(Debug)]
+struct Parts<'a> {
+    codebook: Option<&'a [u8]>,
+    blocks: Vec<&'a [u8]>,
+}
+
+impl<'a> Blob<'a> {
+    /// Reads the header of `bytes`. Nothing that the header claims is allocated unless `bytes` is
+    /// long enough for it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Truncated`] or [`Error::UnsupportedVersion`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(WHAT, bytes);
+        if cursor.take(MAGIC.len())? != MAGIC {
+            return Err(Error::corrupt(WHAT, "it does not begin with \"HQA\""));
+        }
+        let version = cursor.u8()?;
+        if version != VERSION {
+            let (found, supported) = (version.into(), VERSION.into());
+            return Err(Error::UnsupportedVersion { found, supported });
+        }
+        let (alphabet, level) = read_kind(cursor.u8()?)?;
+        let shape = read_shape(&mut cursor)?;
+        let axes = match level {
+            Level::Fast => Axes::default(),
+            Level::Dense => axes_from_bytes(cursor.array()?),
+        };
+        let (form, samples) = form_of(&shape, alphabet, level, axes).map_err(as_corrupt)?;
+        let sizes = read_sizes(&mut cursor, &form, samples)?;
+        let header = &bytes[..cursor.position()];
+        if !checksum::matches(cursor.u32()?, checksum::of(header)) {
+            return Err(Error::corrupt(WHAT, "the header's checksum differs"));
+        }
+        let mut part = |size: usize| cursor.take(size.saturating_add(CRC_LEN));
+        let read = |(codebook, blocks): (usize, Vec<usize>)| {
+            let codebook = (codebook > 0).then(|| part(codebook)).transpose()?;
+            Ok(Parts {
+                codebook,
+                blocks: blocks.into_iter().map(&mut part).collect::<Result<_>>()?,
+            })
+        };
+        let segments = sizes.into_iter().map(read).collect::<Result<_>>()?;
+        if cursor.remaining() > 0 {
+            return Err(Error::corrupt(WHAT, "bytes follow the last block"));
+        }
+        Ok(Self { shape, form, samples, segments })
+    }
+
+    /// The integers that the array may hold.
+    pub fn alphabet(&self) -> Alphabet {
+        self.form.alphabet
+    }
+
+    /// The array's shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Decodes into `out`, in C order, on up to `threads` threads.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `out` has another number of elements; [`Error::Corrupt`] or
+    /// [`Error::Truncated`] name the first part that is damaged.
+    pub fn decode(&self, out: &mut [u8], threads: Threads) -> Result<()> {
+        let len = self.samples * self.form.geometry.sample_len();
+        if out.len() != len {
+            let expected = format!("be {len}, as the array has");
+            return Err(Error::argument("number of elements of out", out.len(), expected));
+        }
+        let Form { alphabet, ref geometry, .. } = self.form;
+        let backend = Backend::current()?;
+        let parse = |_: &mut (), (i, segment): (usize, &Parts)| {
+            let parse = |part| {
+                let bytes = check(part, || format!("the codebook of segment {i}"))?;
+                Codebook::parse(bytes, geometry, alphabet)
+            };
+            segment.codebook.map(parse).transpose()
+        };
+        let segments = self.segments.iter().enumerate().collect();
+        let codebooks = parallel::map(threads, segments, || (), parse)?;
+        let blocks = self.segments.iter().zip(&codebooks).flat_map(|(segment, codebook)| {
+            segment.blocks.iter().map(move |&block| (block, codebook.as_ref()))
+        });
+        let block_len = self.form.block_len().max(1);
+        let work = blocks.zip(out.chunks_mut(block_len)).enumerate().collect();
+        parallel::map(
+            threads,
+            work,
+            || Coder::new(backend),
+            |coder, (i, ((block, codebook), out))| {
+                let body = check(block, || format!("block {i}"))?;
+                coder.decode(body, alphabet, codebook, out)
+            },
+        )?;
+        Ok(())
+    }
+}
+
+/// What follows a part's checksum, if that is right.
+fn check(part: &[u8], name: impl Fn() -> String) -> Result<&[u8]> {
+    let (crc, bytes) = part.split_first_chunk().expect("a part holds its checksum");
+    if !checksum::matches(u32::from_le_bytes(*crc), checksum::of(bytes)) {
+        return Err(Error::corrupt(name(), "its checksum differs"));
+    }
+    Ok(bytes)
+}
+
+fn as_corrupt(error: Error) -> Error {
+    Error::corrupt(WHAT, error.to_string())
+}
+
+fn read_kind(kind: u8) -> Result<(Alphabet, Level)> {
+    let bits = kind & ((1 << LEVEL_SHIFT) - 1);
+    let alphabet = Alphabet::new(bits, kind & SIGNED != 0).map_err(as_corrupt)?;
+    let number = (kind & !SIGNED) >> LEVEL_SHIFT;
+    let level = Level::ALL.iter().find(|(_, level)| *level as u8 == number);
+    let &(_, level) = level.ok_or(Error::corrupt(WHAT, format!("level {number} is unknown")))?;
+    Ok((alphabet, level))
+}
+
+fn read_shape(cursor: &mut Cursor) -> Result<Vec<usize>> {
+    let axes = usize::from(cursor.u8()?);
+    if axes > MAX_AXES {
+        let why = format!("{axes} axes are more than {MAX_AXES}");
+        return Err(Error::corrupt(WHAT, why));
+    }
+    let too_large = |_| Error::corrupt(WHAT, "an axis is too long");
+    let shape = (0..axes)
+        .map(|_| cursor.varint().and_then(|d| usize::try_from(d).map_err(too_large)))
+        .collect::<Result<Vec<_>>>()?;
+    let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    len.filter(|&n| n <= isize::MAX as usize)
+        .ok_or(Error::corrupt(WHAT, "its shape has too many elements"))?;
+    Ok(shape)
+}
+
+/// For each segment, bytes of the codebook and of each block.
+fn read_sizes(
+    cursor: &mut Cursor,
+    form: &Form,
+    samples: usize,
+) -> Result<Vec<(usize, Vec<usize>)>> {
+    let blocks = samples.div_ceil(form.block_samples);
+    let least = blocks.saturating_mul(1 + CRC_LEN + MIN_BLOCK_LEN);
+    if least > cursor.remaining() {
+        let (needed, available) = (least as u64, cursor.remaining() as u64);
+        return Err(Error::Truncated { what: WHAT, needed, available });
+    }
+    let mut size = || Ok(usize::try_from(cursor.varint()?).unwrap_or(usize::MAX));
+    (0..blocks)
+        .step_by(SEGMENT_BLOCKS)
+        .map(|first| {
+            let codebook = if form.level == Level::Dense { size()? } else { 0 };
+            let here = SEGMENT_BLOCKS.min(blocks - first);
+            Ok((codebook, (0..here).map(|_| size()).collect::<Result<_>>()?))
+        })
+        .collect()
+}
+
+/// Axes from their numbers plus 1, 0 for none.
+fn axes_from_bytes(bytes: [u8; 3]) -> Axes {
+    let [channel, first, second] = bytes.map(|b| usize::from(b).checked_sub(1));
+    Axes { channel, neighbours: [first, second] }
+}

@@ -1,0 +1,129 @@
+//! One whole array as a self-contained byte string, a *blob*.
+//!
+//! ```text
+//! 3  magic "HQA"
+//! 1  format version
+//! 1  bits (low four), level (next three), signed (highest bit)
+//! 1  number of axes, at most 32
+//! v  length of each axis
+//! 3  at level dense: channel axis, first and second neighbour axis of a sample, plus 1; 0 for none
+//! v  for each segment: at level dense, bytes of its codebook, 0 for none; bytes of each block
+//! 4  CRC-32C of all of the above
+//! …  for each segment: the codebook, if it has one, and the blocks; each behind its CRC-32C
+//! ```
+//!
+//! `v` is a variable-length number; fixed numbers are little-endian. At level fast the symbols in C
+//! order are cut into blocks of [`BLOCK_SYMBOLS`]. At level dense the first axis is the samples,
+//! and blocks hold as many whole samples as fit that number, at least one.
+
+mod blob;
+#[cfg(test)]
+mod tests;
+
+pub use blob::Blob;
+
+use crate::block::BLOCK_SYMBOLS;
+use crate::cursor::put_varint;
+use crate::error::{Error, Result};
+use crate::parallel::Threads;
+use crate::segment::{self, Form, Segment};
+use crate::{Alphabet, Axes, Geometry, Level, checksum};
+
+/// Most axes that an array may have; numpy 1 has the same bound.
+pub const MAX_AXES: usize = 32;
+
+const MAGIC: &[u8; 3] = b"HQA";
+const VERSION: u8 = 0;
+const SIGNED: u8 = 0x80;
+const LEVEL_SHIFT: u8 = 4;
+const CRC_LEN: usize = 4;
+
+/// Encodes `codes`, an array of `shape` in C order, on up to `threads` threads.
+///
+/// `axes` are those of a sample, which is what the axes behind the first one span; level fast has
+/// no use for them. The bytes are the same for any number of threads.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if the shape has more than 32 axes or another number of elements, or
+/// the axes are not a sample's; [`Error::CodeOutOfRange`] names the first code outside the alphabet.
+pub fn encode(
+    codes: &[u8],
+    shape: &[usize],
+    alphabet: Alphabet,
+    level: Level,
+    axes: Axes,
+    threads: Threads,
+) -> Result<Vec<u8>> {
+    if shape.len() > MAX_AXES {
+        return Err(Error::argument("number of axes", shape.len(), "be at most 32"));
+    }
+    if shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) != Some(codes.len()) {
+        let expected = format!("have {} elements", codes.len());
+        return Err(Error::argument("shape", format!("{shape:?}"), expected));
+    }
+    let (form, samples) = form_of(shape, alphabet, level, axes)?;
+    let segment_samples = form.segment_samples();
+    let starts = (0..samples).step_by(segment_samples);
+    let segments: Vec<_> = starts
+        .map(|start| {
+            let samples = segment_samples.min(samples - start);
+            let len = form.geometry.sample_len();
+            Segment { form: &form, samples, codes: &codes[start * len..(start + samples) * len] }
+        })
+        .collect();
+    let segment_len = segment_samples * form.geometry.sample_len();
+    let shift = |number, error| shift_index(error, number * segment_len);
+    let encoded = segment::encode(&segments, threads, shift)?;
+    let mut blob = MAGIC.to_vec();
+    let signed = if alphabet.signed() { SIGNED } else { 0 };
+    blob.extend([VERSION, alphabet.bits() | (level as u8) << LEVEL_SHIFT | signed]);
+    blob.push(shape.len() as u8);
+    shape.iter().for_each(|&len| put_varint(len as u64, &mut blob));
+    if level == Level::Dense {
+        blob.extend(axes_to_bytes(axes));
+    }
+    for segment in &encoded {
+        if level == Level::Dense {
+            put_varint(segment.codebook.as_ref().map_or(0, Vec::len) as u64, &mut blob);
+        }
+        segment.blocks.iter().for_each(|block| put_varint(block.bytes.len() as u64, &mut blob));
+    }
+    blob.extend(checksum::of(&blob).to_le_bytes());
+    for segment in encoded {
+        let blocks = segment.blocks.into_iter().map(|block| block.bytes);
+        for bytes in segment.codebook.into_iter().chain(blocks) {
+            blob.extend(checksum::of(&bytes).to_le_bytes());
+            blob.extend(bytes);
+        }
+    }
+    Ok(blob)
+}
+
+/// How an array is cut into samples and blocks, and how many samples it has.
+fn form_of(shape: &[usize], alphabet: Alphabet, level: Level, axes: Axes) -> Result<(Form, usize)> {
+    let (samples, geometry) = match (level, shape) {
+        (Level::Dense, &[samples, ref sample_shape @ ..]) => {
+            (samples, Geometry::new(sample_shape, axes)?)
+        }
+        _ => (shape.iter().product(), Geometry::new(&[], Axes::default())?),
+    };
+    let block_samples = (BLOCK_SYMBOLS / geometry.sample_len().max(1)).max(1);
+    let samples = if geometry.sample_len() == 0 { 0 } else { samples };
+    Ok((Form { level, alphabet, geometry, block_samples }, samples))
+}
+
+/// Each axis plus 1, 0 for none.
+fn axes_to_bytes(axes: Axes) -> [u8; 3] {
+    let [first, second] = axes.neighbours;
+    [axes.channel, first, second].map(|axis| axis.map_or(0, |axis| axis as u8 + 1))
+}
+
+/// An index within a segment to one within the array.
+fn shift_index(error: Error, offset: usize) -> Error {
+    match error {
+        Error::CodeOutOfRange { value, index, alphabet } => {
+            Error::CodeOutOfRange { value, index: index + offset, alphabet }
+        }
+        other => other,
+    }
+}
