@@ -22,7 +22,7 @@ def add_commands(commands: Commands) -> None:
         commands,
         demo,
         "Train a small 4-bit network, prove its integers, cut tiles, encode and compare",
-        "  huffq demo\n  huffq demo --out /tmp/demo --epochs 10 --width 0.5",
+        "  huffq demo\n  huffq demo --out my-demo --epochs 10 --width 0.5",
     )
     parser.add_argument("--out", default="huffq-demo", help=f"folder for everything {DEFAULT}")
     for option, kind, meaning in (
