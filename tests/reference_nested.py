@@ -138,7 +138,7 @@ def read_class(reader: HighBits, size: int) -> ClassCode:
         tree = ordered_tree(reader, 0, size)
     else:
         lengths = [reader.read(4) for _ in range(size)]
-        check(len(canonical_code(lengths)) > 1, "a tree has two numbers or more")
+        check(len(canonical_code(lengths)) == size, "a number has no place in its tree")
         tree = pivot_tree(lengths)
     return ClassCode(tree, [read_tag(reader) if has_mask(node) else None for node in nodes(tree)])
 

@@ -84,9 +84,7 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
     return seen
 
 
-def activations(
-    shape: tuple[int, ...], bits: int, signed: bool, seed: int = 0
-) -> npt.NDArray[np.uint8] | npt.NDArray[np.int8]:
+def activations(shape: tuple[int, ...], bits: int, signed: bool, seed: int = 0) -> npt.NDArray[Any]:
     """Codes like neighbours along every axis of a sample, with a spread of every channel's own."""
     random = np.random.default_rng(seed)
     x = random.normal(size=shape)
@@ -97,7 +95,8 @@ def activations(
         spread = random.normal(size=shape[channel])
         x *= np.exp(spread).reshape(-1, *[1] * (len(shape) - channel - 1))
     low, high = limits(bits, signed)
-    return np.clip(np.round(x / x.std() * 2**bits / 8), low, high).astype(dtype(signed))
+    codes: npt.NDArray[Any] = np.clip(np.round(x / x.std() * 2**bits / 8), low, high)
+    return codes.astype(dtype(signed))
 
 
 def limits(bits: int, signed: bool) -> tuple[int, int]:
