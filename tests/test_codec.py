@@ -108,6 +108,23 @@ def test_wrong_arguments_name_the_thing() -> None:
             huffq.encode(np.zeros(3, np.uint8), threads=threads)
 
 
+def test_axes_can_be_named() -> None:
+    x = np.cumsum(np.random.default_rng(0).integers(-1, 2, (9, 20, 30, 3)), axis=2)
+    x = x.clip(0, 15).astype(np.uint8)
+    blobs = {
+        huffq.encode(x, channel_axis=channel, neighbour_axes=neighbours)
+        for channel, neighbours in ((None, None), (-1, None), (3, (2, 1)), (1, (2,)), (None, ()))
+    }
+    assert len(blobs) == 4  # the axes of [N, H, W, C] are named twice
+    for blob in blobs:
+        np.testing.assert_array_equal(huffq.decode(blob), x)
+    planes = huffq.encode(x[..., 0], neighbour_axes=(2, 1))
+    np.testing.assert_array_equal(huffq.decode(planes), x[..., 0])
+    for channel, neighbours in ((0, None), (4, None), (1, (1,)), (None, (2, 2)), (1, (2, 3, -1))):
+        with pytest.raises(ValueError, match=r"ax[ie]s"):
+            huffq.encode(x, channel_axis=channel, neighbour_axes=neighbours)
+
+
 def test_damage_is_an_error() -> None:
     blob = huffq.encode(np.arange(100, dtype=np.uint8) % 7)
     for n in range(len(blob)):

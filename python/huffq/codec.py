@@ -38,7 +38,8 @@ def encode(
             ``"fast"`` gives the size of the optimal Huffman code and decodes several times faster.
         channel_axis: At level dense, the axis of `x` whose indices have statistics of their own.
             Axis 0 is the samples. By default: 1 of ``[N, C, H, W]`` and of ``[N, D]``, 2 of
-            ``[N, T, D]``, the third from the end of longer shapes.
+            ``[N, T, D]``, the third from the end of longer shapes; none if that is one of
+            `neighbour_axes`.
         neighbour_axes: At level dense, up to two axes of `x` along which symbols resemble their
             neighbours, the fastest first. By default the last two axes that are neither samples nor
             channels, from the end.
@@ -112,15 +113,23 @@ def sample_axes(
         channel_axis: As for `encode`.
         neighbour_axes: As for `encode`.
     """
-    if channel_axis is None and ndim > 1:
-        channel_axis = {2: 1, 3: 2}.get(ndim, ndim - 3)
-    channel = None if channel_axis is None else _sample_axis(channel_axis, ndim)
+    if channel_axis is not None:
+        channel: int | None = _sample_axis(channel_axis, ndim)
+    else:
+        channel = {0: None, 1: None, 2: 0, 3: 1}.get(ndim, ndim - 4)
     if neighbour_axes is None:
         others = [axis for axis in reversed(range(ndim - 1)) if axis != channel]
         return channel, others[:2]
     if len(neighbour_axes) > 2:
         raise ValueError(f"neighbour_axes is {tuple(neighbour_axes)}; it must have at most two")
-    return channel, [_sample_axis(axis, ndim) for axis in neighbour_axes]
+    neighbours = [_sample_axis(axis, ndim) for axis in neighbour_axes]
+    named = neighbours if channel_axis is None else [channel, *neighbours]
+    if len(set(named)) < len(named):
+        raise ValueError(
+            f"channel_axis {channel_axis} and neighbour_axes {tuple(neighbour_axes)} name an axis "
+            f"twice"
+        )
+    return None if channel in neighbours else channel, neighbours
 
 
 def _sample_axis(axis: int, ndim: int) -> int:

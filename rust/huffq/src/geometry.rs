@@ -7,10 +7,10 @@
 //! in a row are neighbours in both directions:
 //!
 //! ```text
-//!  0  1  2  3 |  8  9 10 11 | 16 17
-//!  4  5  6  7 | 12 13 14 15 | 18 19        a plane of 3 rows and 6 columns;
-//! ------------+-------------+------        at the edges tiles are smaller
-//! 20 21 22 23 | 24 25
+//!  0  1  2  3 |  8  9
+//!  4  5  6  7 | 10 11        a plane of 3 rows and 6 columns;
+//! ------------+------        at the edges tiles are smaller
+//! 12 13 14 15 | 16 17
 //! ```
 
 use crate::error::{Error, Result};

@@ -143,3 +143,17 @@ fn any_bytes() {
         }
     }
 }
+
+#[test]
+fn noise_is_never_called_a_wrong_argument() {
+    let mut random = Random(77);
+    let geometry = Geometry::new(&[5], Axes::of_shape(&[5])).unwrap();
+    let alphabet = Alphabet::new(4, false).unwrap();
+    for _ in 0..20_000 {
+        let noise: Vec<u8> = (0..9 + random.below(80)).map(|_| random.next() as u8).collect();
+        if let Err(error) = Codebook::parse(&noise, &geometry, alphabet) {
+            let expected = matches!(error, Error::Corrupt { .. } | Error::Truncated { .. });
+            assert!(expected, "{error}");
+        }
+    }
+}

@@ -102,10 +102,11 @@ pub fn encode(
 /// How an array is cut into samples and blocks, and how many samples it has.
 fn form_of(shape: &[usize], alphabet: Alphabet, level: Level, axes: Axes) -> Result<(Form, usize)> {
     let (samples, geometry) = match (level, shape) {
+        (Level::Fast, _) => (shape.iter().product(), Geometry::new(&[], Axes::default())?),
+        (Level::Dense, &[]) => (1, Geometry::new(&[], axes)?),
         (Level::Dense, &[samples, ref sample_shape @ ..]) => {
             (samples, Geometry::new(sample_shape, axes)?)
         }
-        _ => (shape.iter().product(), Geometry::new(&[], Axes::default())?),
     };
     let block_samples = (BLOCK_SYMBOLS / geometry.sample_len().max(1)).max(1);
     let samples = if geometry.sample_len() == 0 { 0 } else { samples };

@@ -120,7 +120,7 @@ impl Codebook {
             }
         }
         let read = |_| ClassCode::read(alphabet.size(), flip(alphabet), &mut reader);
-        let codes = (0..classes).map(read).collect::<Result<_>>()?;
+        let codes = (0..classes).map(read).collect::<Result<_>>().map_err(as_corrupt)?;
         reader.finish()?;
         Ok(Self::new(geometry, alphabet, groups, codes))
     }
@@ -130,6 +130,16 @@ impl Codebook {
 pub(crate) fn check_symbols(alphabet: Alphabet, symbols: &[u8]) -> Result<()> {
     // Symbols are numbers from 0 on, whatever codes they stand for.
     Alphabet::new(alphabet.bits(), false)?.symbols(symbols).map(drop)
+}
+
+/// What would be a wrong argument, had it not come from a codebook.
+fn as_corrupt(error: Error) -> Error {
+    match error {
+        Error::NotComplete { .. } | Error::InvalidArgument { .. } => {
+            Error::corrupt("codebook", error.to_string())
+        }
+        other => other,
+    }
 }
 
 /// Groups of this many channels.

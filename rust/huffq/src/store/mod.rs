@@ -3,8 +3,9 @@
 //! ```text
 //! file header   16 bytes: magic, version, required features, checksum
 //! SCHEMA        what the fields are, as JSON
-//! BLOCK …       in the order in which their last samples arrived, ties by field
-//! INDEX         number of samples; where each block lies
+//! CODEBOOK,     segment after segment, in the order in which their last samples arrived, ties by
+//! BLOCK …       field; each segment's codebook, if it has one, before its blocks
+//! INDEX         number of samples; where each codebook and block lies
 //! trailer       24 bytes: where the index lies, checksum, magic
 //! ```
 //!

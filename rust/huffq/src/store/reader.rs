@@ -15,7 +15,7 @@ use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
 use crate::segment::{Form, SEGMENT_BLOCKS};
-use crate::{Backend, Codebook};
+use crate::{Backend, Codebook, Level};
 
 /// Reads a `.huffq` file at random; any number of threads may share one.
 ///
@@ -225,6 +225,9 @@ impl Reader {
         let entry = self.index.fields[field].codebooks[segment as usize];
         if entry.len == 0 {
             return Ok(None);
+        }
+        if self.forms[field].level == Level::Fast {
+            return Err(Error::corrupt("index", "a file of level fast has a codebook"));
         }
         let slot = &self.codebooks[field][segment as usize];
         if let Some(codebook) = slot.get() {

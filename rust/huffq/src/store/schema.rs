@@ -114,6 +114,8 @@ impl FieldSchema {
             self.block_samples = (BLOCK_SYMBOLS as u64 / symbols.max(1)).max(1);
         }
         self.geometry()?;
+        let Axes { channel, neighbours } = self.named_axes();
+        self.axes = Some(FieldAxes { channel, neighbours });
         // A block is decoded whole, whatever part of it is wanted.
         if self.block_samples > (BLOCK_SYMBOLS as u64 / symbols.max(1)).max(1) {
             let expected = "be 1, or give blocks of at most 65,536 symbols";
@@ -122,13 +124,19 @@ impl FieldSchema {
         Ok(())
     }
 
+    fn shape(&self) -> Vec<usize> {
+        self.sample_shape.iter().map(|&len| len as usize).collect()
+    }
+
+    fn named_axes(&self) -> Axes {
+        match self.axes {
+            Some(FieldAxes { channel, neighbours }) => Axes { channel, neighbours },
+            None => Axes::of_shape(&self.shape()),
+        }
+    }
+
     fn geometry(&self) -> Result<Geometry> {
-        let shape: Vec<usize> = self.sample_shape.iter().map(|&d| d as usize).collect();
-        let axes = self.axes.map_or_else(
-            || Axes::of_shape(&shape),
-            |FieldAxes { channel, neighbours }| Axes { channel, neighbours },
-        );
-        Geometry::new(&shape, axes)
+        Geometry::new(&self.shape(), self.named_axes())
     }
 
     fn form(&self, level: Level) -> Form {
