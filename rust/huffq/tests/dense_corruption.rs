@@ -152,7 +152,8 @@ fn noise_is_never_called_a_wrong_argument() {
     for _ in 0..20_000 {
         let noise: Vec<u8> = (0..9 + random.below(80)).map(|_| random.next() as u8).collect();
         if let Err(error) = Codebook::parse(&noise, &geometry, alphabet) {
-            let expected = matches!(error, Error::Corrupt { .. } | Error::Truncated { .. });
+            let expected =
+                matches!(error, huffq::Error::Corrupt { .. } | huffq::Error::Truncated { .. });
             assert!(expected, "{error}");
         }
     }
