@@ -36,9 +36,9 @@ fn activations(zeros: u64) -> Vec<u8> {
         .collect()
 }
 
-fn table(symbols: &[u8]) -> CodeTable {
+fn code(symbols: &[u8]) -> (histogram::Counts, CodeTable) {
     let counts = histogram::count(Backend::current().unwrap(), symbols);
-    CodeTable::from_counts(&counts[..16], DEFAULT_MAX_LENGTH).unwrap()
+    (counts, CodeTable::from_counts(&counts[..16], DEFAULT_MAX_LENGTH).unwrap())
 }
 
 /// Every backend of this machine at every sparsity.
@@ -64,24 +64,25 @@ fn code_lengths(bencher: Bencher, alphabet: u64) {
 #[divan::bench(args = SPARSITIES)]
 fn serial_encode(bencher: Bencher, zeros: u64) {
     let symbols = activations(zeros);
-    let table = table(&symbols);
+    let (counts, table) = code(&symbols);
     let mut out = Vec::new();
     bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
         out.clear();
-        serial::encode(&symbols, &table, &mut out).unwrap()
+        serial::encode_indexed(&symbols, &counts, &table, &mut out).unwrap()
     });
 }
 
-#[divan::bench(args = SPARSITIES)]
-fn serial_decode(bencher: Bencher, zeros: u64) {
+#[divan::bench(args = cases())]
+fn serial_decode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let symbols = activations(zeros);
-    let table = table(&symbols);
+    let (counts, table) = code(&symbols);
     let mut bytes = Vec::new();
-    serial::encode(&symbols, &table, &mut bytes).unwrap();
-    let mut out = vec![0; symbols.len()];
-    bencher
-        .counter(BytesCount::of_slice(&symbols))
-        .bench_local(|| serial::decode(&bytes, &table, &mut out).unwrap());
+    serial::encode_indexed(&symbols, &counts, &table, &mut bytes).unwrap();
+    let (mut out, mut scratch) = (vec![0; symbols.len()], serial::Scratch::default());
+    let backend = Backend::by_name(backend).unwrap();
+    bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
+        serial::decode_indexed(backend, &bytes, &table, &mut scratch, &mut out).unwrap();
+    });
 }
 
 #[divan::bench(args = cases())]

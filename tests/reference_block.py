@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -83,12 +84,27 @@ def decode_block(block: bytes, bits: int, n: int, nested: Nested | None = None) 
     lengths = [nibble for byte in body[:table] for nibble in (byte >> 4, byte & 15)]
     code = canonical_code(lengths)
     if method == 2:
-        reader = HighBits(body[table:])
-        symbols = [reader.codeword(code) for _ in range(n)]
-        reader.finish()
-        return symbols
+        return decode_serial(body[table:], code, n)
     check(len(code) > 1, "a pivot payload has two symbols or more")
     return decode_pivot(body[table:], pivot_tree(lengths), n)
+
+
+def decode_serial(payload: bytes, code: dict[str, int], n: int) -> list[int]:
+    check(len(payload) > 0 and payload[0] > 0, "there is no stream")
+    start = 8 * payload[0] - 7
+    check(start <= len(payload), "the streams' lengths are cut off")
+    lengths = struct.unpack_from(f"<{2 * payload[0] - 2}I", payload, 1)
+    reader = HighBits(payload[start:])
+    symbols: list[int] = []
+    begin = 0
+    for count, bits in zip(lengths[::2], lengths[1::2], strict=True):
+        check(len(symbols) + count <= n, "the streams have too many symbols")
+        symbols += (reader.codeword(code) for _ in range(count))
+        check(reader.at == begin + bits, "a stream ends before or behind the next one's begin")
+        begin = reader.at
+    symbols += [reader.codeword(code) for _ in range(n - len(symbols))]
+    reader.finish()
+    return symbols
 
 
 class Flat(NamedTuple):

@@ -211,6 +211,14 @@ def test_several_segments(trace: Trace) -> None:
     assert trace.methods == {0: 127, 4: 3}
 
 
+def test_the_serial_example_of_the_page() -> None:
+    code = reference_block.canonical_code([1, 2, 2])
+    payload = bytes.fromhex("02 03 00 00 00 05 00 00 00 59 80")
+    assert reference_block.decode_serial(payload, code, 6) == [0, 1, 2, 0, 0, 2]
+    with pytest.raises(reference_block.FormatError):
+        reference_block.decode_serial(payload.replace(b"\5", b"\4"), code, 6)
+
+
 def test_the_pivot_example_of_the_page() -> None:
     tree = reference_block.pivot_tree([1, 3, 3, 3, 4, 4])
     payload = bytes.fromhex("34 01 00 01 06 0B B2")

@@ -1,26 +1,32 @@
 //! Bit strings, most significant bit first: the first bit written is the highest of its byte.
 
-/// Appends bit strings, of a total length that is known beforehand, to a byte vector.
+/// Writes bit strings one after another.
 pub(crate) struct BitWriter<'a> {
-    out: &'a mut Vec<u8>,
+    /// A slice, since the header of a vector would be read anew after each store.
+    out: &'a mut [u8],
     /// The byte that the next bit goes to.
     position: usize,
-    /// The first bits of that byte that are decided, left-aligned; zeros follow.
+    /// The last bits put, right-aligned; what is above the pending ones is stale.
     accumulator: u64,
-    /// Their number, 0 to 7.
+    /// Bits of that byte that are decided, 0 to 7.
     pending: u32,
 }
 
-impl<'a> BitWriter<'a> {
+impl BitWriter<'_> {
     /// Most bits of one [`put`](Self::put): up to 7 may be pending.
     pub const MAX_PUT: u32 = 57;
 
-    /// A writer of at most `bits` bits.
-    pub fn new(out: &'a mut Vec<u8>, bits: u64) -> Self {
-        let position = out.len();
+    /// Appends the bits that `write` puts, at most `bits`, to `out`; pads the last byte with zeros.
+    pub fn append<T>(out: &mut Vec<u8>, bits: u64, write: impl FnOnce(&mut BitWriter) -> T) -> T {
+        let begin = out.len();
         // Every put stores eight bytes, however few are new.
-        out.resize(position + bits.div_ceil(8) as usize + 8, 0);
-        Self { out, position, accumulator: 0, pending: 0 }
+        out.resize(begin + bits.div_ceil(8) as usize + 8, 0);
+        let mut writer =
+            BitWriter { out: &mut out[begin..], position: 0, accumulator: 0, pending: 0 };
+        let result = write(&mut writer);
+        let len = writer.bits().div_ceil(8) as usize;
+        out.truncate(begin + len);
+        result
     }
 
     /// Appends the low `count` bits of `value`, 1 to [`MAX_PUT`](Self::MAX_PUT); the bits above
@@ -28,18 +34,18 @@ impl<'a> BitWriter<'a> {
     #[inline(always)]
     pub fn put(&mut self, value: u64, count: u32) {
         debug_assert!((1..=Self::MAX_PUT).contains(&count) && value >> count == 0);
+        // Nothing here waits for the store, and the accumulator not even for `pending`.
+        self.accumulator = self.accumulator << count | value;
         self.pending += count;
-        self.accumulator |= value << (64 - self.pending);
-        self.out[self.position..self.position + 8].copy_from_slice(&self.accumulator.to_be_bytes());
+        let aligned = self.accumulator << (64 - self.pending);
+        self.out[self.position..self.position + 8].copy_from_slice(&aligned.to_be_bytes());
         self.position += (self.pending / 8) as usize;
-        // Two shifts, since all 64 bits may be whole bytes.
-        self.accumulator = self.accumulator << (self.pending / 8 * 4) << (self.pending / 8 * 4);
         self.pending %= 8;
     }
 
-    /// Ends with the last byte, padded with zeros.
-    pub fn finish(self) {
-        self.out.truncate(self.position + usize::from(self.pending > 0));
+    /// Bits put so far.
+    pub fn bits(&self) -> u64 {
+        8 * self.position as u64 + u64::from(self.pending)
     }
 }
 
@@ -62,12 +68,12 @@ pub(crate) fn peek(bytes: &[u8], position: usize) -> u64 {
 /// Appends `symbols` as `width` bits each (1 to 8).
 pub(crate) fn pack(symbols: &[u8], width: u8, out: &mut Vec<u8>) {
     let width = u32::from(width);
-    let mut writer = BitWriter::new(out, symbols.len() as u64 * u64::from(width));
-    for group in symbols.chunks((BitWriter::MAX_PUT / width).min(8) as usize) {
-        let joined = group.iter().fold(0, |acc, &s| (acc << width) | u64::from(s));
-        writer.put(joined, group.len() as u32 * width);
-    }
-    writer.finish();
+    BitWriter::append(out, symbols.len() as u64 * u64::from(width), |writer| {
+        for group in symbols.chunks((BitWriter::MAX_PUT / width).min(8) as usize) {
+            let joined = group.iter().fold(0, |acc, &s| (acc << width) | u64::from(s));
+            writer.put(joined, group.len() as u32 * width);
+        }
+    });
 }
 
 /// The inverse of [`pack`]; `packed` must hold [`packed_len`] bytes.
@@ -96,11 +102,11 @@ mod tests {
     #[test]
     fn the_first_bit_is_the_highest_of_its_byte() {
         let mut out = Vec::new();
-        let mut writer = BitWriter::new(&mut out, 12);
-        writer.put(0b1, 1);
-        writer.put(0b01, 2);
-        writer.put(0b1_0000_0001, 9);
-        writer.finish();
+        BitWriter::append(&mut out, 12, |writer| {
+            writer.put(0b1, 1);
+            writer.put(0b01, 2);
+            writer.put(0b1_0000_0001, 9);
+        });
         assert_eq!(out, [0b1011_0000, 0b0001_0000]);
     }
 

@@ -5,7 +5,7 @@
 //! rest     constant   the symbol, one byte
 //!          packed     every symbol in the alphabet's bits, most significant bit first
 //!          serial     code lengths, 4 bits for each symbol of the alphabet (the even symbol's
-//!                     high), then the codewords in serial layout
+//!                     high), then the payload of the serial layout
 //!          pivot      code lengths likewise, then the payload of the pivot layout
 //!          nested     whole samples under the segment's codebook, see `dense`
 //! ```
@@ -41,6 +41,7 @@ const NESTED_GAIN: usize = 128;
 pub struct Coder {
     backend: Backend,
     scratch: pivot::Scratch,
+    serial: serial::Scratch,
     dense: dense::Scratch,
 }
 
@@ -73,7 +74,7 @@ impl Coder {
     /// A coder whose inner loops are those of `backend`; the bytes are the same for all.
     pub fn new(backend: Backend) -> Self {
         let (scratch, dense) = (pivot::Scratch::default(), dense::Scratch::new(backend));
-        Self { backend, scratch, dense }
+        Self { backend, scratch, serial: serial::Scratch::default(), dense }
     }
 
     /// Counts `symbols`, each of `alphabet`, and chooses how to code them.
@@ -94,7 +95,7 @@ impl Coder {
         }
         let table = CodeTable::from_counts(used, DEFAULT_MAX_LENGTH)?;
         let tree = pivot::Tree::new(table.lengths())?;
-        let serial_len = table.cost(used).div_ceil(8) as usize;
+        let serial_len = serial::indexed_len(n, table.cost(used));
         let pivot_len = self.scratch.payload_len(&tree, used);
         let as_pivot = pivot_len <= serial_len + serial_len / PIVOT_ALLOWANCE;
         let coded_len = alphabet.size() / 2 + if as_pivot { pivot_len } else { serial_len };
@@ -141,7 +142,7 @@ impl Coder {
             Method::Serial(table) => {
                 out.push(SERIAL);
                 bits::pack(table.lengths(), 4, out);
-                serial::encode(symbols, table, out)?;
+                serial::encode_indexed(symbols, &plan.counts, table, out)?;
             }
             Method::Pivot(table, tree) => {
                 out.push(PIVOT);
@@ -170,7 +171,7 @@ impl Coder {
             PACKED => decode_packed(body, alphabet, out)?,
             SERIAL => {
                 let (table, payload) = read_lengths(body, alphabet)?;
-                serial::decode(payload, &table, out)?;
+                serial::decode_indexed(self.backend, payload, &table, &mut self.serial, out)?;
             }
             PIVOT => {
                 let (table, payload) = read_lengths(body, alphabet)?;
@@ -260,7 +261,7 @@ mod tests {
     fn the_cheapest_method_is_taken() {
         let alphabet = Alphabet::new(4, false).unwrap();
         let uniform: Vec<u8> = (0..160).map(|i| i % 16).collect();
-        let sparse: Vec<u8> = (0..160).map(|i| if i % 10 == 0 { 3 + i / 150 } else { 0 }).collect();
+        let sparse: Vec<u8> = (0..160).map(|i| if i % 10 == 0 { 3 + i / 16 } else { 0 }).collect();
         let long: Vec<u8> = sparse.iter().copied().cycle().take(BLOCK_SYMBOLS).collect();
         assert_eq!(encoded(&[], alphabet), [CONSTANT]);
         assert_eq!(encoded(&[7; 1000], alphabet), [CONSTANT, 7]);

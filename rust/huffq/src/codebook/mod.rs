@@ -90,17 +90,14 @@ impl Codebook {
     /// None that a codebook can cause.
     pub fn serialise(&self, out: &mut Vec<u8>) -> Result<()> {
         let stored: u64 = self.classes.iter().map(|(code, _)| code.max_stored_bits()).sum();
-        let mut writer = BitWriter::new(out, 8 + 3 * self.groups.len() as u64 + stored);
-        writer.put(self.classes.len() as u64 - 1, CLASSES_BITS);
-        if self.classes.len() > 1 {
-            let bits = class_bits(self.classes.len());
-            self.groups.iter().for_each(|&class| writer.put(class.into(), bits));
-        }
-        for (code, _) in &self.classes {
-            code.write(&mut writer)?;
-        }
-        writer.finish();
-        Ok(())
+        BitWriter::append(out, 8 + 3 * self.groups.len() as u64 + stored, |writer| {
+            writer.put(self.classes.len() as u64 - 1, CLASSES_BITS);
+            if self.classes.len() > 1 {
+                let bits = class_bits(self.classes.len());
+                self.groups.iter().for_each(|&class| writer.put(class.into(), bits));
+            }
+            self.classes.iter().try_for_each(|(code, _)| code.write(writer))
+        })
     }
 
     /// Reads what [`serialise`](Self::serialise) wrote for this geometry and alphabet.

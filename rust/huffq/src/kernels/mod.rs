@@ -18,6 +18,7 @@ mod avx512;
 mod lanes;
 mod plain;
 mod portable;
+pub(crate) mod serial;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -269,3 +269,23 @@ fn lanes_forget_what_was_written_after_a_state() {
     lanes[0].reset(state);
     assert_eq!(lanes[0].bytes(), before);
 }
+
+#[test]
+fn serial_lanes_stay_in_bounds_whatever_bits_and_entries() {
+    let mut random = Random(9);
+    let [mut inputs, mut firsts, mut seconds] = [(); 3].map(|()| Guarded::new(4096));
+    // Half of the entries empty, so that lanes get stuck; the others with any count and length.
+    let mut entry = || if random.below(2) == 0 { 0 } else { random.next() };
+    let wild: Vec<u64> = (0..1 << serial::INDEX_BITS).map(|_| entry()).collect();
+    let longest = vec![7 << 61 | 11; 1 << serial::INDEX_BITS];
+    for n in LENGTHS {
+        let input = inputs.copy(&bytes(n, &mut random));
+        for (backend, entries) in Backend::available().flat_map(|b| [(b, &wild), (b, &longest)]) {
+            let entries = entries.as_slice().try_into().unwrap();
+            let mut lanes = [firsts.last(n), seconds.last(LENGTHS.end() - n)]
+                .map(|out| serial::Lane { position: random.below(8 * n as u64 + 1) as usize, out });
+            backend.decode_serial(input, entries, &mut lanes);
+            assert!(lanes.iter().all(|lane| lane.position <= 8 * n));
+        }
+    }
+}

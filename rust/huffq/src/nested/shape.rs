@@ -249,9 +249,7 @@ mod tests {
         for counts in [&smooth[..], &spiky, &smooth[..16], &[5, 1], &[0; 16]] {
             let shape = Shape::train(backend, counts, 32).unwrap();
             let mut bytes = Vec::new();
-            let mut writer = BitWriter::new(&mut bytes, 4096);
-            shape.write(counts.len(), &mut writer);
-            writer.finish();
+            BitWriter::append(&mut bytes, 4096, |writer| shape.write(counts.len(), writer));
             let mut reader = BitReader::new(&bytes);
             assert_eq!(Shape::read(counts.len(), &mut reader).unwrap(), shape);
             reader.finish().unwrap();

@@ -1,16 +1,23 @@
-//! Codewords to symbols, several a look-up.
+//! Codewords to symbols, several a look-up and several streams at once.
 
-use crate::CodeTable;
+use std::array;
+
+use super::entry_points;
+use super::table::{CanonicalCodes, DecodeTable};
 use crate::bits::peek;
 use crate::error::{Error, Result};
-use crate::lengths::MAX_LENGTH;
+use crate::kernels::serial::Lane;
+use crate::{Backend, CodeTable};
 
-/// Index bits of the largest table: 16 KiB, which leaves half of a small first-level cache free.
-const MAX_INDEX_BITS: u32 = 11;
-/// Symbols that one entry can hold: 7 bytes, below 8 bits of count and length.
-const ENTRY_SYMBOLS: usize = 7;
-/// Look-ups that one 64-bit window serves: 5 × 11 bits out of at least 57 valid ones.
-const LOOKUPS: usize = 5;
+/// Streams that are decoded at a time: more do not fit the registers, fewer leave gaps between
+/// look-ups.
+pub(super) const LANES: usize = 5;
+/// Symbols below which a table costs more than it saves.
+const LEAST_FOR_TABLE: usize = 1024;
+
+/// Memory for the table of a code, for one block after another.
+#[derive(Default)]
+pub struct Scratch(Option<DecodeTable>);
 
 /// Decodes exactly `out.len()` symbols from `bytes`, which must hold nothing else.
 ///
@@ -18,172 +25,134 @@ const LOOKUPS: usize = 5;
 /// [`Error::Truncated`] or [`Error::Corrupt`] if the bits are not codewords of `table`, run out, or
 /// go on, or if the padding is not zero. `out` then holds unspecified symbols.
 pub fn decode(bytes: &[u8], table: &CodeTable, out: &mut [u8]) -> Result<()> {
-    let decoder = DecodeTable::new(table, out.len());
-    let (position, written) = decoder.decode_bulk(bytes, out);
-    let end = decoder.decode_rest(bytes, position, &mut out[written..])?;
-    let expected = end.div_ceil(8);
-    if expected > bytes.len() {
-        return Err(Error::Truncated {
-            what: "serial payload",
-            needed: expected as u64,
-            available: bytes.len() as u64,
-        });
+    let mut scratch = Scratch::default();
+    let decoder = Decoder::new(Backend::current()?, bytes, table, out.len(), &mut scratch);
+    let mut lane = Lane { position: 0, out };
+    decoder.run(array::from_mut(&mut lane))?;
+    check_end(bytes, lane.position)
+}
+
+/// [`decode`] for what [`encode_indexed`](super::encode_indexed) wrote.
+///
+/// # Errors
+/// As there, and if a stream does not end where the next one begins.
+pub fn decode_indexed(
+    backend: Backend,
+    payload: &[u8],
+    table: &CodeTable,
+    scratch: &mut Scratch,
+    out: &mut [u8],
+) -> Result<()> {
+    let symbols = out.len();
+    let (mut lanes, bytes) = entry_points::read(payload, out)?;
+    let starts: Vec<usize> = lanes.iter().map(|lane| lane.position).collect();
+    let decoder = Decoder::new(backend, bytes, table, symbols, scratch);
+    let (groups, rest) = lanes.as_chunks_mut::<LANES>();
+    groups.iter_mut().try_for_each(|group| decoder.run(group))?;
+    rest.iter_mut().try_for_each(|lane| decoder.run(array::from_mut(lane)))?;
+    if lanes.iter().zip(&starts[1..]).any(|(lane, &start)| lane.position != start) {
+        return Err(Error::corrupt("serial payload", "an entry point is not where codewords meet"));
     }
-    if expected < bytes.len() || (end % 8 != 0 && peek(bytes, end) != 0) {
+    check_end(bytes, lanes.last().map_or(0, |lane| lane.position))
+}
+
+/// Refuses bytes or set bits behind `end`, a position in `bytes` or its last byte's padding.
+fn check_end(bytes: &[u8], end: usize) -> Result<()> {
+    if end.div_ceil(8) < bytes.len() || (!end.is_multiple_of(8) && peek(bytes, end) != 0) {
         return Err(Error::corrupt("serial payload", "bits follow the last codeword"));
     }
     Ok(())
 }
 
-/// Symbols by the next bits of the stream.
-struct DecodeTable {
-    /// The whole codewords that an index begins with:
-    ///
-    /// ```text
-    /// bit  63 … 8            7 … 4           3 … 0
-    ///      up to 7 symbols   their number    bits they take
-    /// ```
-    ///
-    /// The first symbol lies lowest. No symbol at all: the codeword is longer than the index, or
-    /// there is none.
-    entries: Vec<u64>,
-    index_bits: u32,
-    long: LongCodes,
+struct Decoder<'a> {
+    backend: Backend,
+    bytes: &'a [u8],
+    codes: CanonicalCodes,
+    table: Option<&'a DecodeTable>,
 }
 
-impl DecodeTable {
-    fn new(table: &CodeTable, n_symbols: usize) -> Self {
-        // Few symbols do not pay for a large table, beyond one that holds every codeword.
-        let longest = u32::from(table.max_length()).clamp(1, MAX_INDEX_BITS);
-        let worthwhile = n_symbols.max(1).ilog2().saturating_sub(5);
-        let index_bits = worthwhile.clamp(longest, MAX_INDEX_BITS);
-        let singles = single_symbols(table, index_bits);
-        let mask = (1 << index_bits) - 1;
-        let entries = (0..1usize << index_bits)
-            .map(|index| join(&singles, index, index_bits, mask))
-            .collect();
-        Self { entries, index_bits, long: LongCodes::new(table) }
+impl<'a> Decoder<'a> {
+    fn new(
+        backend: Backend,
+        bytes: &'a [u8],
+        table: &CodeTable,
+        symbols: usize,
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        let codes = CanonicalCodes::new(table);
+        let table = (symbols >= LEAST_FOR_TABLE).then(|| {
+            let table = scratch.0.get_or_insert_default();
+            table.fill(&codes);
+            &*table
+        });
+        Self { backend, bytes, codes, table }
     }
 
-    /// Decodes while a whole window of input and room for whole entries are left; returns the bit
-    /// position and the symbols written.
-    fn decode_bulk(&self, bytes: &[u8], out: &mut [u8]) -> (usize, usize) {
-        let (mut position, mut written) = (0, 0);
-        let shift = 64 - self.index_bits;
-        while position / 8 + 8 <= bytes.len() {
-            let Some(room) = out[written..].first_chunk_mut::<{ 8 * LOOKUPS }>() else { break };
-            let mut window = peek(bytes, position);
-            let (mut used, mut count) = (0, 0);
-            for _ in 0..LOOKUPS {
-                let entry = self.entries[(window >> shift) as usize];
-                // A look-up adds at most 7 symbols, so the fifth begins at 28 or before.
-                room[count..count + 8].copy_from_slice(&(entry >> 8).to_le_bytes());
-                count += (entry >> 4 & 0xf) as usize;
-                let bits = entry & 0xf;
-                window <<= bits;
-                used += bits as usize;
+    /// Fills the lanes' outputs, and leaves their positions behind their last codewords.
+    fn run<const N: usize>(&self, lanes: &mut [Lane<'_>; N]) -> Result<()> {
+        if let Some(table) = self.table {
+            self.decode_together(table, lanes);
+            for lane in &mut *lanes {
+                // The first lane at its end stopped all of them.
+                self.decode_together(table, array::from_mut(lane));
+                self.decode_by_entry(table, lane);
             }
-            if used == 0 {
-                // A long codeword, or none: take it alone.
-                let Some((symbol, length)) = self.long.find(peek(bytes, position)) else { break };
-                room[0] = symbol;
-                (count, used) = (1, length);
-            }
-            position += used;
-            written += count;
         }
-        (position, written)
+        lanes.iter_mut().try_for_each(|lane| self.decode_by_symbol(lane))
     }
 
-    /// Decodes one symbol at a time; returns the bit position behind the last.
-    fn decode_rest(&self, bytes: &[u8], mut position: usize, out: &mut [u8]) -> Result<usize> {
-        for symbol in out {
-            let window = peek(bytes, position);
-            let Some((found, length)) = self.long.find(window) else {
-                let why = format!("no codeword begins at bit {position}");
+    /// Decodes until a lane nears its end or meets bits that begin no codeword.
+    fn decode_together<const N: usize>(&self, table: &DecodeTable, lanes: &mut [Lane<'_>; N]) {
+        let mut all_move = true;
+        while all_move {
+            self.backend.decode_serial(self.bytes, table.entries(), lanes);
+            // Only a codeword that is too long for the table is worth another turn.
+            all_move = false;
+            for lane in &mut *lanes {
+                let window = peek(self.bytes, lane.position);
+                if table.entry(window) != 0 {
+                    continue;
+                }
+                let Some((symbol, length)) = self.codes.find(window) else { return };
+                let Some(first) = lane.out.split_off_first_mut() else { continue };
+                *first = symbol;
+                lane.position += length as usize;
+                all_move = true;
+            }
+        }
+    }
+
+    /// Decodes while a whole entry is sure to fit the output.
+    fn decode_by_entry(&self, table: &DecodeTable, lane: &mut Lane<'_>) {
+        while let Some(room) = lane.out.first_chunk_mut() {
+            let window = peek(self.bytes, lane.position);
+            let entry = table.entry(window);
+            *room = (entry >> 8).to_le_bytes();
+            if entry == 0 {
+                break;
+            }
+            lane.position += (entry & 63) as usize;
+            lane.out = &mut std::mem::take(&mut lane.out)[(entry >> 61) as usize..];
+        }
+    }
+
+    fn decode_by_symbol(&self, lane: &mut Lane<'_>) -> Result<()> {
+        for symbol in std::mem::take(&mut lane.out) {
+            let Some((found, length)) = self.codes.find(peek(self.bytes, lane.position)) else {
+                let why = format!("no codeword begins at bit {}", lane.position);
                 return Err(Error::corrupt("serial payload", why));
             };
             *symbol = found;
-            position += length;
-            if position > 8 * bytes.len() {
-                return Err(Error::Truncated {
-                    what: "serial payload",
-                    needed: position.div_ceil(8) as u64,
-                    available: bytes.len() as u64,
-                });
-            }
+            lane.position += length as usize;
         }
-        Ok(position)
-    }
-}
-
-/// (symbol, length) for every index that begins with a whole codeword, else length 0.
-fn single_symbols(table: &CodeTable, index_bits: u32) -> Vec<(u8, u8)> {
-    let mut singles = vec![(0, 0); 1 << index_bits];
-    for (symbol, (&codeword, &length)) in table.codewords().iter().zip(table.lengths()).enumerate()
-    {
-        if (1..=index_bits).contains(&u32::from(length)) {
-            let spare = index_bits - u32::from(length);
-            let first = usize::from(codeword) << spare;
-            singles[first..first + (1 << spare)].fill((symbol as u8, length));
+        // Zeros were read past the end.
+        if lane.position > 8 * self.bytes.len() {
+            return Err(Error::Truncated {
+                what: "serial payload",
+                needed: lane.position.div_ceil(8) as u64,
+                available: self.bytes.len() as u64,
+            });
         }
-    }
-    singles
-}
-
-/// The entry for `index`: as many whole codewords as fit.
-fn join(singles: &[(u8, u8)], index: usize, index_bits: u32, mask: usize) -> u64 {
-    let (mut symbols, mut count, mut used) = (0u64, 0, 0);
-    while count < ENTRY_SYMBOLS {
-        let (symbol, length) = singles[index << used & mask];
-        // The bits past the index are unknown, so a codeword must end within it.
-        if length == 0 || used + u32::from(length) > index_bits {
-            break;
-        }
-        symbols |= u64::from(symbol) << (8 * count);
-        used += u32::from(length);
-        count += 1;
-    }
-    symbols << 8 | (count as u64) << 4 | u64::from(used)
-}
-
-/// Canonical decoding of a codeword of any length, by the first codeword of each length.
-struct LongCodes {
-    /// For each length, the first left-aligned 15-bit value above its codewords.
-    limits: [u32; MAX_LENGTH as usize + 1],
-    /// For each length, the position in `symbols` of its first codeword, less that codeword.
-    offsets: [i32; MAX_LENGTH as usize + 1],
-    /// Used symbols in canonical order.
-    symbols: Vec<u8>,
-}
-
-impl LongCodes {
-    fn new(table: &CodeTable) -> Self {
-        let mut limits = [0; MAX_LENGTH as usize + 1];
-        let mut offsets = [0; MAX_LENGTH as usize + 1];
-        let mut symbols = Vec::with_capacity(table.lengths().len());
-        for length in 1..=MAX_LENGTH {
-            limits[usize::from(length)] = limits[usize::from(length) - 1];
-            for (symbol, &l) in table.lengths().iter().enumerate() {
-                if l != length {
-                    continue;
-                }
-                let codeword = u32::from(table.codewords()[symbol]);
-                offsets[usize::from(length)] = symbols.len() as i32 - codeword as i32;
-                limits[usize::from(length)] = (codeword + 1) << (MAX_LENGTH - length);
-                symbols.push(symbol as u8);
-            }
-        }
-        Self { limits, offsets, symbols }
-    }
-
-    /// The symbol whose codeword begins `window`, and its length.
-    #[inline]
-    fn find(&self, window: u64) -> Option<(u8, usize)> {
-        let bits = (window >> (64 - u32::from(MAX_LENGTH))) as u32;
-        let length = (1..self.limits.len()).find(|&l| bits < self.limits[l])?;
-        let codeword = (bits >> (usize::from(MAX_LENGTH) - length)) as i32;
-        let symbol = self.symbols[(self.offsets[length] + codeword) as usize];
-        Some((symbol, length))
+        Ok(())
     }
 }

@@ -1,8 +1,20 @@
 //! Symbols to codewords.
 
+use super::decode::LANES;
+use super::entry_points::{self, Stretch};
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
+use crate::histogram::Counts;
 use crate::{Backend, CodeTable, histogram};
+
+/// Symbols of each stream that make it worth its entry point.
+const LEAST_PER_STREAM: usize = 2048;
+/// Symbols whose number of bits surely fits an entry point.
+const MOST_IN_STREAMS: usize = 1 << 28;
+/// Entry points lie at multiples of this many symbols.
+const STRIDE: usize = 64;
+/// Symbols below which the table of pairs costs more than it saves.
+const LEAST_FOR_PAIRS: usize = 512;
 
 /// Appends the codewords of `symbols` to `out`, the last byte padded with zeros, and returns their
 /// number of bits.
@@ -12,50 +24,152 @@ use crate::{Backend, CodeTable, histogram};
 /// as it was.
 pub fn encode(symbols: &[u8], table: &CodeTable, out: &mut Vec<u8>) -> Result<u64> {
     let counts = histogram::count(Backend::current()?, symbols);
+    check_codewords(symbols, &counts, table)?;
+    let bits = table.cost(&counts);
+    let codewords = Codewords::new(table, symbols.len());
+    BitWriter::append(out, bits, |writer| codewords.put(symbols, writer));
+    Ok(bits)
+}
+
+/// [`encode`] of symbols that were counted already, with entry points for several streams before
+/// the codewords. The streams take equally many bits, so that their decoding ends together.
+///
+/// # Errors
+/// As of [`encode`].
+///
+/// # Panics
+/// If `counts` are not those of `symbols`.
+pub fn encode_indexed(
+    symbols: &[u8],
+    counts: &Counts,
+    table: &CodeTable,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    check_codewords(symbols, counts, table)?;
+    let bits = table.cost(counts);
+    let codewords = Codewords::new(table, symbols.len());
+    let streams = streams_for(symbols.len()) as u64;
+    let mut stretches = Vec::new();
+    let (mut first, mut begin) = (0, 0);
+    let start = out.len();
+    BitWriter::append(out, bits, |writer| {
+        for (i, group) in symbols.chunks(STRIDE).enumerate() {
+            let (next, position) = ((i * STRIDE) as u64, writer.bits());
+            if position * streams > bits * (stretches.len() as u64 + 1) {
+                stretches.push(Stretch {
+                    symbols: (next - first) as u32,
+                    bits: (position - begin) as u32,
+                });
+                (first, begin) = (next, position);
+            }
+            codewords.put(group, writer);
+        }
+    });
+    let mut lengths = Vec::new();
+    entry_points::write(&stretches, &mut lengths);
+    out.splice(start..start, lengths);
+    Ok(())
+}
+
+/// Bytes that [`encode_indexed`] appends for so many symbols and bits.
+pub fn indexed_len(symbols: usize, bits: u64) -> usize {
+    entry_points::len(streams_for(symbols)) + bits.div_ceil(8) as usize
+}
+
+/// The number of streams: where it is more than one, each has bits enough for many strides.
+fn streams_for(symbols: usize) -> usize {
+    let several = LANES * LEAST_PER_STREAM..=MOST_IN_STREAMS;
+    if several.contains(&symbols) { LANES } else { 1 }
+}
+
+fn check_codewords(symbols: &[u8], counts: &Counts, table: &CodeTable) -> Result<()> {
     let lacks = |s: u8| table.lengths().get(usize::from(s)).is_none_or(|&l| l == 0);
     if (0..=255).any(|s| counts[usize::from(s)] > 0 && lacks(s)) {
         let first = symbols.iter().enumerate().find(|&(_, &s)| lacks(s));
         let (index, &symbol) = first.expect("a counted symbol occurs");
         return Err(Error::NoCodeword { symbol, index });
     }
-    let bits = table.cost(&counts);
-    let mut writer = BitWriter::new(out, bits);
-    // As many codewords in one put as surely fit: four, or three of the longest kind.
-    if 4 * u32::from(table.max_length()) <= BitWriter::MAX_PUT {
-        put_groups::<4>(symbols, &codeword_by_byte(table), &mut writer);
-    } else {
-        put_groups::<3>(symbols, &codeword_by_byte(table), &mut writer);
-    }
-    writer.finish();
-    Ok(bits)
+    Ok(())
 }
 
-#[inline(always)]
-fn put_groups<const N: usize>(
-    symbols: &[u8],
-    codewords: &[(u16, u16); 256],
-    writer: &mut BitWriter,
-) {
-    let mut put = |group: &[u8]| {
-        let (mut joined, mut bits) = (0, 0);
-        for &s in group {
-            let (codeword, length) = codewords[usize::from(s)];
-            joined = (joined << length) | u64::from(codeword);
-            bits += u32::from(length);
+/// A codeword, or several one after the other, in the low bits.
+#[derive(Clone, Copy, Default)]
+struct Bits {
+    bits: u64,
+    length: u32,
+}
+
+impl Bits {
+    #[inline(always)]
+    fn then(self, next: Self) -> Self {
+        Self { bits: self.bits << next.length | next.bits, length: self.length + next.length }
+    }
+}
+
+/// The codewords, ready to be joined.
+struct Codewords {
+    by_symbol: [Bits; 256],
+    /// By two symbols below 16, the first in the low half: a look-up less for each symbol.
+    by_pair: Option<[Bits; 256]>,
+    longest: u32,
+}
+
+impl Codewords {
+    fn new(table: &CodeTable, symbols: usize) -> Self {
+        let mut by_symbol = [Bits::default(); 256];
+        for ((own, &bits), &length) in
+            by_symbol.iter_mut().zip(table.codewords()).zip(table.lengths())
+        {
+            *own = Bits { bits: bits.into(), length: length.into() };
         }
-        writer.put(joined, bits);
-    };
-    let (groups, rest) = symbols.as_chunks::<N>();
-    groups.iter().for_each(|group| put(group));
-    if !rest.is_empty() {
-        put(rest);
+        let small = table.lengths().iter().skip(16).all(|&length| length == 0);
+        let by_pair = (small && symbols >= LEAST_FOR_PAIRS)
+            .then(|| std::array::from_fn(|i| by_symbol[i % 16].then(by_symbol[i / 16])));
+        Self { by_symbol, by_pair, longest: table.max_length().into() }
+    }
+
+    /// Puts the codewords of `symbols`, as many at once as fit.
+    fn put(&self, symbols: &[u8], writer: &mut BitWriter) {
+        let four_fit = 4 * self.longest <= BitWriter::MAX_PUT;
+        let rest = match &self.by_pair {
+            Some(by_pair) if four_fit => put_pairs(by_pair, symbols, writer),
+            _ => symbols,
+        };
+        if four_fit {
+            self.put_symbols::<4>(rest, writer);
+        } else {
+            self.put_symbols::<3>(rest, writer);
+        }
+    }
+
+    #[inline(always)]
+    fn put_symbols<const N: usize>(&self, symbols: &[u8], writer: &mut BitWriter) {
+        let of = |symbol: u8| self.by_symbol[usize::from(symbol)];
+        let (groups, rest) = symbols.as_chunks::<N>();
+        for group in groups {
+            let all = group.iter().fold(Bits::default(), |all, &symbol| all.then(of(symbol)));
+            writer.put(all.bits, all.length);
+        }
+        rest.iter().for_each(|&symbol| writer.put(of(symbol).bits, of(symbol).length));
     }
 }
 
-/// (codeword, length) for every byte value, so that the loop needs no bounds check.
-fn codeword_by_byte(table: &CodeTable) -> [(u16, u16); 256] {
-    let mut all = [(0, 0); 256];
-    let entries = table.codewords().iter().copied().zip(table.lengths().iter().map(|&l| l.into()));
-    all.iter_mut().zip(entries).for_each(|(slot, entry)| *slot = entry);
-    all
+/// Puts eight symbols a turn; returns those that are left.
+fn put_pairs<'a>(by_pair: &[Bits; 256], symbols: &'a [u8], writer: &mut BitWriter) -> &'a [u8] {
+    let (groups, rest) = symbols.as_chunks::<8>();
+    for group in groups {
+        let word = u64::from_le_bytes(*group);
+        // Every even byte: its symbol, and above it the next one.
+        let pairs = word | word >> 4;
+        let of = |i: u32| by_pair[(pairs >> (16 * i)) as usize & 255];
+        let (first, second) = (of(0).then(of(1)), of(2).then(of(3)));
+        if first.length + second.length <= BitWriter::MAX_PUT {
+            let all = first.then(second);
+            writer.put(all.bits, all.length);
+        } else {
+            writer.put(first.bits, first.length);
+            writer.put(second.bits, second.length);
+        }
+    }
+    rest
 }

@@ -5,18 +5,23 @@
 //! bytes  10100011 1…              the first bit is the highest of the first byte
 //! ```
 //!
-//! The bytes are the words that a hardware decoder reads.
+//! The bytes are the words that a hardware decoder reads. In a block, *entry points* stand before
+//! them: where, in bits and in symbols, decoding may begin besides the start. So the bitstream stays
+//! whole, and a processor still decodes several stretches of it, its *streams*, at once.
 
 mod decode;
 mod encode;
+mod entry_points;
+mod table;
 
-pub use decode::decode;
-pub use encode::encode;
+pub use decode::{Scratch, decode, decode_indexed};
+pub use encode::{encode, encode_indexed, indexed_len};
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::decode::LANES;
     use super::*;
     use crate::{Backend, CodeTable, Error, histogram};
 
@@ -30,6 +35,15 @@ mod tests {
         let mut back = vec![0xaa; symbols.len()];
         decode(&bytes, &table, &mut back).unwrap();
         assert_eq!(back, symbols);
+        let mut payload = Vec::new();
+        encode_indexed(symbols, &counts, &table, &mut payload).unwrap();
+        assert!(payload.ends_with(&bytes), "the bitstream is the plain one");
+        assert_eq!(payload.len(), indexed_len(symbols.len(), bits));
+        for backend in Backend::available() {
+            back.fill(0xaa);
+            decode_indexed(backend, &payload, &table, &mut Scratch::default(), &mut back).unwrap();
+            assert_eq!(back, symbols, "{backend:?}");
+        }
     }
 
     #[test]
@@ -84,12 +98,58 @@ mod tests {
         decode(&[], &empty, &mut []).unwrap();
     }
 
+    #[test]
+    fn the_example_of_the_format() {
+        let table = CodeTable::from_lengths(&[1, 2, 2]).unwrap();
+        let payload = [2, 3, 0, 0, 0, 5, 0, 0, 0, 0x59, 0x80];
+        let (mut out, mut scratch) = ([0; 6], Scratch::default());
+        let backend = Backend::current().unwrap();
+        decode_indexed(backend, &payload, &table, &mut scratch, &mut out).unwrap();
+        assert_eq!(out, [0, 1, 2, 0, 0, 2]);
+    }
+
+    #[test]
+    fn streams_begin_where_their_lengths_say() {
+        let symbols: Vec<u8> =
+            (0..20_000u32).map(|i| (i * i / 7 % 11 * (i % 3) / 2) as u8).collect();
+        let backend = Backend::current().unwrap();
+        let counts = histogram::count(backend, &symbols);
+        let table = CodeTable::from_counts(&counts, 12).unwrap();
+        let mut payload = Vec::new();
+        encode_indexed(&symbols, &counts, &table, &mut payload).unwrap();
+        assert_eq!(usize::from(payload[0]), LANES);
+        let bits_of_lengths = 8 * (payload.len() - table.cost(&counts).div_ceil(8) as usize);
+        let (mut out, mut scratch) = (vec![0; symbols.len()], Scratch::default());
+        for bit in 0..bits_of_lengths {
+            payload[bit / 8] ^= 1 << (bit % 8);
+            let decoded = decode_indexed(backend, &payload, &table, &mut scratch, &mut out);
+            assert!(decoded.is_err(), "bit {bit}");
+            payload[bit / 8] ^= 1 << (bit % 8);
+        }
+        decode_indexed(backend, &payload, &table, &mut scratch, &mut out).unwrap();
+    }
+
+    #[test]
+    fn codewords_too_long_for_the_table_may_be_cut_off_anywhere() {
+        let lengths: Vec<u8> = (1..=15).chain([15]).collect();
+        let table = CodeTable::from_lengths(&lengths).unwrap();
+        let symbols: Vec<u8> = (0..2000).map(|i| 15 - (i % 6) as u8).collect();
+        let mut bytes = Vec::new();
+        encode(&symbols, &table, &mut bytes).unwrap();
+        let mut out = vec![0; symbols.len()];
+        decode(&bytes, &table, &mut out).unwrap();
+        assert_eq!(out, symbols);
+        for len in (0..bytes.len()).rev().take(100) {
+            decode(&bytes[..len], &table, &mut out).expect_err("a truncated stream");
+        }
+    }
+
     proptest! {
         #[test]
         fn round_trips(
             alphabet in 2usize..=256,
             skew in 0.2f64..6.0,
-            seeds in prop::collection::vec(0.0f64..1.0, 0..20_000),
+            seeds in prop::collection::vec(0.0f64..1.0, 0..30_000),
             max_length in 8u8..=15,
         ) {
             let symbol = |x: &f64| (x.powf(skew) * alphabet as f64) as u8;
@@ -99,12 +159,14 @@ mod tests {
 
         #[test]
         fn any_bytes_decode_or_fail(
-            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            bytes in prop::collection::vec(any::<u8>(), 0..2000),
             counts in prop::collection::vec(0u64..50, 2..64),
-            n in 0usize..700,
+            n in 0usize..3000,
         ) {
             let table = CodeTable::from_counts(&counts, 12).unwrap();
             let mut out = vec![0; n];
+            let backend = Backend::current().unwrap();
+            let _ = decode_indexed(backend, &bytes, &table, &mut Scratch::default(), &mut out);
             if decode(&bytes, &table, &mut out).is_ok() {
                 let mut again = Vec::new();
                 encode(&out, &table, &mut again).unwrap();
