@@ -116,7 +116,7 @@ def _add_extract(commands: Commands) -> None:
         nargs="+",
         default=(),
         metavar="NAME",
-        help="layers whose inputs turn negative only after the first batch (.huffq)",
+        help="layers whose codes turn negative, or outgrow the first batch, later (.huffq)",
     )
     add_device_option(parser)
     add_model_options(parser)

@@ -64,8 +64,7 @@ enum Method {
 
 impl Plan {
     /// Bytes of the block.
-    #[allow(clippy::len_without_is_empty, reason = "no block is empty")]
-    pub fn len(&self) -> usize {
+    pub fn encoded_len(&self) -> usize {
         1 + self.body_len
     }
 }
@@ -125,7 +124,7 @@ impl Coder {
             out.push(NESTED);
             let samples = symbols.len() / codebook.geometry().sample_len();
             codebook.encode_block(symbols, samples, &mut self.dense, out)?;
-            if out.len() - start < plan.len() - plan.len() / NESTED_GAIN {
+            if out.len() - start < plan.encoded_len() - plan.encoded_len() / NESTED_GAIN {
                 return Ok(());
             }
             out.truncate(start);
@@ -170,12 +169,14 @@ impl Coder {
             CONSTANT => decode_constant(body, alphabet, out)?,
             PACKED => decode_packed(body, alphabet, out)?,
             SERIAL => {
-                let (table, payload) = read_lengths(body, alphabet)?;
+                let (lengths, payload) = read_lengths(body, alphabet)?;
+                let table =
+                    CodeTable::from_lengths(&lengths[..alphabet.size()]).map_err(as_corrupt)?;
                 serial::decode_indexed(self.backend, payload, &table, &mut self.serial, out)?;
             }
             PIVOT => {
-                let (table, payload) = read_lengths(body, alphabet)?;
-                let tree = pivot::Tree::new(table.lengths()).map_err(as_corrupt)?;
+                let (lengths, payload) = read_lengths(body, alphabet)?;
+                let tree = pivot::Tree::new(&lengths[..alphabet.size()]).map_err(as_corrupt)?;
                 pivot::decode(self.backend, &tree, payload, &mut self.scratch, out)?;
             }
             NESTED => {
@@ -213,15 +214,14 @@ fn decode_packed(body: &[u8], alphabet: Alphabet, out: &mut [u8]) -> Result<()> 
     Ok(())
 }
 
-/// The code whose lengths stand at the front of `body`, and what follows them.
-fn read_lengths(body: &[u8], alphabet: Alphabet) -> Result<(CodeTable, &[u8])> {
+/// The code lengths at the front of `body`, as many as the alphabet has symbols, and what follows.
+fn read_lengths(body: &[u8], alphabet: Alphabet) -> Result<([u8; 256], &[u8])> {
     let lengths_len = alphabet.size() / 2;
     let (packed, payload) =
         body.split_at_checked(lengths_len).ok_or(truncated(lengths_len, body.len()))?;
     let mut lengths = [0; 256];
-    let lengths = &mut lengths[..alphabet.size()];
-    bits::unpack(packed, 4, lengths);
-    Ok((CodeTable::from_lengths(lengths).map_err(as_corrupt)?, payload))
+    bits::unpack(packed, 4, &mut lengths[..alphabet.size()]);
+    Ok((lengths, payload))
 }
 
 /// What would be a wrong argument, had it not come from a block.
@@ -247,7 +247,7 @@ mod tests {
             let symbols = alphabet.symbols(codes).unwrap();
             let plan = coder.plan(&symbols, alphabet).unwrap();
             coder.encode(&symbols, &plan, None, &mut block).unwrap();
-            assert_eq!(block.len(), plan.len());
+            assert_eq!(block.len(), plan.encoded_len());
             coder.decode(&block, alphabet, None, &mut back).unwrap();
             assert_eq!(back, codes, "{backend:?}");
             block

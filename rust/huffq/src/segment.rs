@@ -159,7 +159,7 @@ impl<'a> Prepared<'a> {
         let mut bytes = Vec::new();
         let plan = coder.plan(symbols, self.form.alphabet)?;
         coder.encode(symbols, &plan, self.codebook.as_ref(), &mut bytes)?;
-        let alone_len = plan.len();
+        let alone_len = plan.encoded_len();
         Ok(EncodedBlock { bytes, counts: plan.counts, time: begin.elapsed(), alone_len })
     }
 

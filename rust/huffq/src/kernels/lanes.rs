@@ -178,7 +178,7 @@ fn look_up(table: &LaneTable, word: &mut u64) -> u8 {
 ///
 /// All lanes go side by side, since each waits for its own last lookup most of the time: one lane
 /// after another is 40 % slower, and so are iterator adaptors in place of the plain loops.
-#[allow(clippy::needless_range_loop)]
+#[allow(clippy::needless_range_loop, reason = "40 % faster than iterator adaptors")]
 #[inline(always)]
 pub(super) fn decode<const L: usize>(
     data: &[u8],
@@ -207,7 +207,7 @@ pub(super) fn decode<const L: usize>(
 ///
 /// # Safety
 /// The shares must have these bytes, and nothing else may refer to them.
-#[allow(clippy::needless_range_loop)]
+#[allow(clippy::needless_range_loop, reason = "40 % faster than iterator adaptors")]
 #[inline(always)]
 unsafe fn step<const L: usize>(
     data: &[u8],
