@@ -105,6 +105,28 @@ def test_a_table_serves_a_layer_or_is_given_or_trained(tmp_path, run, command, i
     assert (counts * trained.lengths).sum() <= (counts * best.lengths).sum() + counts.max()
 
 
+def test_a_trained_table_fixes_width_and_sign_of_the_tiles(tmp_path, run, command, images, fails):
+    out, acts = tmp_path / "tiles", tmp_path / "acts.huffq"
+    assert main(["extract", command[1], str(acts), *images, "--width", WIDTH]) == 0
+    field = huffq.open(acts)["features.0"]
+    assert field.dtype == np.int8
+    run("--out-dir", out, "--layers", "features.0", "--table", acts)
+    assert len(read_code_table(out / "code_table.txt").lengths) == 1 << field.bits
+    rows = read_numbers(out / "activation_tile0.txt", bits=field.bits, signed=True)
+    image = np.pad(field[0], ((0, 5), (1, 1), (1, 1)))
+    np.testing.assert_array_equal(rows, image.reshape(8, -1).T)
+    message = fails(*command, "--layers", "features.0", "features.27", "--table", acts)
+    assert "one table cannot serve codes of" in message
+
+
+def test_activations_may_be_wider_than_the_layer(tmp_path, run, command, fails):
+    out = tmp_path / "tiles"
+    run("--out-dir", out, "--activation-bits", 8)
+    assert read_numbers(out / "activation_tile0.txt", bits=8, signed=False).max() < 16
+    message = fails(*command, "--out-dir", tmp_path / "narrow", "--activation-bits", 1)
+    assert "does not fit 1 unsigned bits" in message
+
+
 def test_the_report_writes_nothing_and_agrees_with_the_files(tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = run("--report", "--layers", "all", "--table", "layer", "--images", 2)

@@ -198,6 +198,40 @@ def test_values_beyond_the_bit_width_are_named():
         Convolution(Codes(codes, 8), Codes(weights, 4))
 
 
+def test_activations_take_the_width_and_sign_of_a_chip():
+    codes = Codes(np.array([[[[0, 200]]]], np.uint8), 8)
+    convolution = Convolution(codes, Codes(np.ones((1, 1, 1, 1), np.int8), 2))
+    with pytest.raises(TileError, match="activation 200 does not fit 8 signed bits"):
+        convolution.with_activations(8, signed=True)
+    codes.values[...] = [[[[3, 7]]]]
+    signed = convolution.with_activations(4, signed=True)
+    assert (signed.codes.bits, signed.codes.signed) == (4, True)
+    np.testing.assert_array_equal(Tiling(signed).output(0), Tiling(convolution).output(0))
+    with pytest.raises(TileError, match="does not fit 3 signed bits"):
+        convolution.with_activations(3, signed=True)
+    signed.codes.values[0, 0, 0, 0] = -1
+    with pytest.raises(TileError, match="activation -1 does not fit 4 unsigned bits"):
+        signed.with_activations(4, signed=False)
+
+
+@pytest.mark.parametrize(
+    ("layer", "options", "pairs"),
+    [
+        ("layer3.2.conv2", {"padding": (1, 1, 1, 1)}, 36),
+        ("layer3.0.conv1", {"padding": (1, 1, 1, 1), "stride": (2, 2)}, 12),
+        ("layer3.0.downsample.0", {"stride": (2, 2)}, 12),
+    ],
+)
+def test_layers_of_a_real_network_equal_torchs(shared_data, layer, options, pairs):
+    with np.load(shared_data / "resnet20-4bit" / "golden-integers.npz") as golden:
+        codes = Codes(golden[f"{layer}.x_int"][:2].astype(np.uint8), 4)
+        weights = Codes(golden[f"{layer}.w_int"].astype(np.int8), 4)
+    tiling = Tiling(Convolution(codes, weights, **options))
+    assert len(tiling.pairs) == pairs
+    assert_equals_torch(tiling)
+    assert_equals_torch(replace(tiling, order="output-stationary"))
+
+
 def test_impossible_arrays_are_refused():
     convolution = random_convolution(np.random.default_rng(0), (1, 1, 3, 3), 1)
     for options in ({"rows": 0}, {"columns": 0}, {"order": "input-stationary"}):

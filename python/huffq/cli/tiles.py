@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from huffq.cli.options import (
     DEFAULT,
@@ -22,10 +24,8 @@ from huffq.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from huffq import CodeTable
+    from huffq import CodeTable, Dataset
     from huffq.tiles import CodedTiles, Convolution, Export, Tiling
-
-    TableChoice = Literal["tile", "layer"] | CodeTable
 
 
 def add_commands(commands: Commands) -> None:
@@ -78,6 +78,12 @@ def _add_array_options(parser: argparse.ArgumentParser) -> None:
         default=(8, 8),
         metavar="ROWS[xCOLUMNS]",
         help="input and output channels of a tile (default: 8x8)",
+    )
+    group.add_argument(
+        "--activation-bits",
+        type=whole_number(1),
+        metavar="BITS",
+        help="width of an activation (default: the layer's, or what negative codes need)",
     )
     group.add_argument(
         "--order",
@@ -165,16 +171,23 @@ def tiles(args: argparse.Namespace) -> None:
 def _code(args: argparse.Namespace) -> dict[str, CodedTiles]:
     """Run the images through the network and code the tiles of its layers."""
     from huffq.layer_tiles import layer_convolutions
-    from huffq.tiles import Coding, code_tiles
+    from huffq.tiles import Coding, code_tiles, read_code_table
 
     data = load_data(args)
     model = load_model(args, data.num_classes)
     images = test_images(data, args.image, args.images)
     names = None if args.layers == ["all"] else args.layers
     convolutions = layer_convolutions(model, images, names)
-    coding = Coding(
-        _table(args, convolutions), args.max_length, args.every_symbol, args.word_bits, args.slots
-    )
+    if args.activation_bits is not None:
+        convolutions = {
+            name: c.with_activations(args.activation_bits, c.codes.signed)
+            for name, c in convolutions.items()
+        }
+    if Path(args.table).suffix == ".huffq":
+        convolutions, table = _train(args, convolutions)
+    else:
+        table = args.table if args.table in ("tile", "layer") else read_code_table(args.table)
+    coding = Coding(table, args.max_length, args.every_symbol, args.word_bits, args.slots)
     return {name: code_tiles(_tiling(args, c), coding) for name, c in convolutions.items()}
 
 
@@ -185,27 +198,17 @@ def _tiling(args: argparse.Namespace, convolution: Convolution) -> Tiling:
     return Tiling(convolution, rows, columns, args.order)
 
 
-def _table(args: argparse.Namespace, convolutions: Mapping[str, Convolution]) -> TableChoice:
-    """Return ``"tile"``, ``"layer"``, or the table that the options name."""
-    from huffq.tiles import read_code_table, train_table
-
-    if args.table in ("tile", "layer"):
-        choice: TableChoice = args.table
-        return choice
-    if Path(args.table).suffix != ".huffq":
-        return read_code_table(args.table)
-    return train_table(_dataset_tilings(args, convolutions), max_length=args.max_length)
-
-
-def _dataset_tilings(
+def _train(
     args: argparse.Namespace, convolutions: Mapping[str, Convolution]
-) -> Iterator[Tiling]:
-    """Yield the tilings of all samples of a .huffq file, layer by layer, some at a time."""
+) -> tuple[dict[str, Convolution], CodeTable]:
+    """Train one table over the layers' fields in a .huffq file.
+
+    Returns:
+        The convolutions with activations of the fields' width and signedness, and the table.
+    """
     import huffq
-    from huffq._chunks import chunks
-    from huffq._progress import progress_bar
-    from huffq.codes import Codes
     from huffq.errors import DataError
+    from huffq.tiles import train_table
 
     dataset = huffq.open(args.table)
     for name in convolutions:
@@ -213,6 +216,22 @@ def _dataset_tilings(
             raise DataError(
                 f"{args.table} has no field {name!r}; it has {', '.join(dataset.fields)}"
             )
+    table = train_table(_dataset_tilings(args, dataset, convolutions), max_length=args.max_length)
+    fields = {name: dataset[name] for name in convolutions}
+    return {
+        name: c.with_activations(fields[name].bits, fields[name].dtype == np.int8)
+        for name, c in convolutions.items()
+    }, table
+
+
+def _dataset_tilings(
+    args: argparse.Namespace, dataset: Dataset, convolutions: Mapping[str, Convolution]
+) -> Iterator[Tiling]:
+    """Yield the tilings of all samples of a file, layer by layer, some at a time."""
+    from huffq._chunks import chunks
+    from huffq._progress import progress_bar
+    from huffq.codes import Codes
+
     total = len(dataset) * len(convolutions)
     with progress_bar("train table", total=total, unit="sample", enabled=True) as advance:
         for name, convolution in convolutions.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +119,28 @@ class Convolution:
             rows = slice(g * outputs, (g + 1) * outputs)
             dense[rows, g * inputs : (g + 1) * inputs] = values[rows]
         return dense
+
+    def with_activations(self, bits: int, signed: bool) -> Convolution:
+        """Return the same convolution with activations of a given kind, as a chip fixes it.
+
+        Args:
+            bits: Their bit width, 1 to 8.
+            signed: Whether they are two's complement.
+
+        Raises:
+            TileError: An activation does not fit.
+            ValueError: `bits` is out of range.
+        """
+        values = self.codes.values
+        limits = np.iinfo(np.int8 if signed else np.uint8)
+        low, high = int(values.min()), int(values.max())
+        if low < limits.min or high > limits.max:
+            raise TileError(
+                f"activation {low if low < limits.min else high} does not fit {bits} "
+                f"{'signed' if signed else 'unsigned'} bits"
+            )
+        cast = values.astype(np.int8) if signed else values.astype(np.uint8)
+        return replace(self, codes=replace(self.codes, values=cast, bits=bits))
 
     def describe(self) -> dict[str, object]:
         """Return the convolution's parameters by name, ready for JSON."""
