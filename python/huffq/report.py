@@ -122,10 +122,11 @@ def info_table(dataset: Dataset) -> str:
     return format_table(["field", "shape", "dtype", "bits", "scale", "bits/symbol", "ratio"], rows)
 
 
-def figures_table(figures: Mapping[str, TileFigures]) -> str:
+def figures_table(what: str, figures: Mapping[str, TileFigures]) -> str:
     """Describe what coding tiles saves and costs, one row per tile or layer.
 
     Args:
+        what: What a row is.
         figures: By the name of the row.
 
     Returns:
@@ -133,8 +134,8 @@ def figures_table(figures: Mapping[str, TileFigures]) -> str:
         words of the largest coded tile and of the worst case, clocks to read the plain and to
         decode the coded tiles, and bits of the code tables.
     """
-    header = ["tile", "code", "raw bits", "coded bits", "ratio", "raw words", "coded words"]
-    header += ["saved", "largest", "worst", "raw clocks", "decode clocks", "table bits"]
+    header = [what, "code", "raw bits", "coded bits", "ratio", "raw words", "coded words"]
+    header += ["saved", "largest tile", "worst tile", "raw clocks", "decode clocks", "table bits"]
     rows = [
         [
             name,

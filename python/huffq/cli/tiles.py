@@ -37,7 +37,7 @@ def add_commands(commands: Commands) -> None:
         "  huffq tiles result/model_best.pth.tar --layers features.27\n"
         "  huffq tiles model.pth --model resnet20 --layers layer1.0.conv2 --header --psums\n"
         "  huffq tiles model.pth --layers all --table layer --word-bits 64 --report\n"
-        "  huffq tiles model.pth --table activations.huffq --max-length 8 --slots",
+        "  huffq tiles model.pth --table activations.huffq --max-length 8 --slots worst",
     )
     parser.add_argument("checkpoint")
     parser.add_argument(
@@ -126,11 +126,9 @@ def _add_coding_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--slots",
-        type=whole_number(1),
-        nargs="?",
-        const="worst",
-        metavar="WORDS",
-        help="give every tile a slot of that many words (without a number: its worst case)",
+        type=_slot,
+        metavar="{worst,WORDS}",
+        help="give every tile a slot of as many words as its worst case takes, or of WORDS",
     )
     group.add_argument(
         "--memory-digits",
@@ -144,6 +142,10 @@ def _add_coding_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         help=f"what the decoder gives, for the report {DEFAULT}",
     )
+
+
+def _slot(text: str) -> int | str:
+    return text if text == "worst" else whole_number(1)(text)
 
 
 def _array_size(text: str) -> tuple[int, int]:
@@ -280,9 +282,8 @@ def _print_report(layers: Mapping[str, CodedTiles], symbols_per_clock: int) -> N
             f"tile {tile}": tile_figures(coded, tile, symbols_per_clock)
             for tile in range(coded.tiling.input_tiles)
         }
-        figures["layer"] = layer_figures(coded, symbols_per_clock)
-        print(figures_table(figures), end="\n\n")
+        figures["all"] = layer_figures(coded, symbols_per_clock)
+        print(figures_table("tile", figures), end="\n\n")
     if len(layers) > 1:
-        print(
-            figures_table({name: layer_figures(c, symbols_per_clock) for name, c in layers.items()})
-        )
+        totals = {name: layer_figures(c, symbols_per_clock) for name, c in layers.items()}
+        print(figures_table("layer", totals))

@@ -153,7 +153,9 @@ class Convolution:
             **{name: getattr(self, name) for name in names},
             "activation_bits": self.codes.bits,
             "activation_signed": self.codes.signed,
+            "activation_scale": self.codes.scale.tolist(),
             "weight_bits": self.weights.bits,
+            "weight_scale": self.weights.scale.tolist(),
         }
 
 

@@ -147,8 +147,9 @@ def _write_memories(folder: Path, coded: CodedTiles, export: Export) -> None:
         write_table_memory(memory, coded.shared_table, coding.max_length, export.memory)
     index = folder / f"stream_index{suffix}"
     write_stream(folder / f"stream{suffix}", index, coded.stream, export.memory)
+    lines = [f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in describe(coded, export).items()]
     with atomic_writer(folder / "tiles.json") as file:
-        file.write((json.dumps(describe(coded, export), indent=2) + "\n").encode())
+        file.write(("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def _suffix(export: Export) -> str:
