@@ -41,9 +41,9 @@ def encode(
             own. Axis 0 is the samples. By default: 1 of ``[N, C, H, W]`` and of ``[N, D]``, 2 of
             ``[N, T, D]``, the third from the end of longer shapes; none if that is one of
             `neighbour_axes`.
-        neighbour_axes: Except at level fast, up to two axes of `x` along which symbols resemble their
-            neighbours, the fastest first. By default the last two axes that are neither samples nor
-            channels, from the end.
+        neighbour_axes: Except at level fast, up to two axes of `x` along which symbols resemble
+            their neighbours, the fastest first. By default the last two axes that are neither
+            samples nor channels, from the end.
         threads: Upper bound on threads; None is every core that the process may use.
 
     Returns:

@@ -141,7 +141,7 @@ impl Coder {
             Method::Serial(table) => {
                 out.push(SERIAL);
                 bits::pack(table.lengths(), 4, out);
-                serial::encode_indexed(symbols, &plan.counts, table, out)?;
+                serial::encode_indexed(self.backend, symbols, &plan.counts, table, out)?;
             }
             Method::Pivot(table, tree) => {
                 out.push(PIVOT);
