@@ -9,7 +9,7 @@ use crate::{Alphabet, Geometry};
 pub const MAX_GROUPS: usize = 1024;
 
 /// Symbols that are trained on, about, of however many there are.
-const TRAINED: usize = 1 << 19;
+pub(crate) const TRAINED: usize = 1 << 19;
 
 /// Neighbouring samples are taken together until they have this many symbols.
 const STRETCH: usize = 1 << 12;
@@ -27,12 +27,18 @@ pub(crate) fn group(channel: usize, channels: usize) -> usize {
     }
 }
 
-/// All channels, those whose group has kind 0 first, and the number of channels of each kind.
+/// Channels 0 to `here` - 1 of a part whose first channel is number `first` of `channels`: those
+/// whose group has kind 0 first; and the number of channels of each kind.
 ///
 /// Channels of one kind stay in order.
-pub(crate) fn sort(channels: usize, kinds: &[u8], count: usize) -> (Vec<usize>, Vec<usize>) {
-    let kind = |channel: &usize| kinds[group(*channel, channels)];
-    let mut order: Vec<usize> = (0..channels).collect();
+pub(crate) fn sort(
+    here: usize,
+    (channels, first): (usize, usize),
+    kinds: &[u8],
+    count: usize,
+) -> (Vec<usize>, Vec<usize>) {
+    let kind = |channel: &usize| kinds[group(first + channel, channels)];
+    let mut order: Vec<usize> = (0..here).collect();
     order.sort_by_key(kind);
     let mut sizes = vec![0; count];
     order.iter().for_each(|channel| sizes[usize::from(kind(channel))] += 1);

@@ -1,17 +1,17 @@
 //! Symbols to codebooks.
 
+use std::borrow::Cow;
+
 use super::codebook::{Codebook, MAX_KINDS};
-use super::partition::{Partition, level_count};
-use crate::channels::{check, flip, group, groups};
+use super::partition::{Contexts, Partition, grow, level_count};
+use crate::channels::{TRAINED, check, flip, group, groups};
 use crate::classes::{Limits, cluster};
+use crate::cut::Slab;
 use crate::error::Result;
 use crate::kernels::SLACK;
 use crate::kernels::contexts::ClassTable;
 use crate::nested::ClassCode;
 use crate::{Alphabet, Backend, Geometry, Level};
-
-/// Symbols that are trained on, about, of however many there are.
-const TRAINED: usize = 1 << 19;
 
 /// Levels of neighbours: more for more symbols, since the map of contexts has its price.
 const LEVELS: std::ops::RangeInclusive<usize> = 3..=9;
@@ -34,76 +34,112 @@ impl Codebook {
         geometry: &Geometry,
         alphabet: Alphabet,
     ) -> Result<Self> {
-        check(symbols, samples, geometry, alphabet)?;
+        geometry.check_len(symbols.len(), samples)?;
+        let sample_len = geometry.sample_len().max(1);
+        let chunk_len = (Level::Max.block_symbols() / sample_len).max(1) * sample_len;
+        let slab = |chunk: &'_ [u8]| {
+            let samples = chunk.len() / sample_len;
+            Slab { geometry: Cow::Borrowed(geometry), samples, first_channel: 0 }
+        };
+        let slabs: Vec<_> = symbols.chunks(chunk_len).map(|chunk| (slab(chunk), chunk)).collect();
+        Self::train_on(backend, &slabs, geometry, alphabet)
+    }
+
+    /// Trains a codebook for an array of `geometry` on the slabs that it is cut into.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    pub fn train_on(
+        backend: Backend,
+        slabs: &[(Slab, &[u8])],
+        geometry: &Geometry,
+        alphabet: Alphabet,
+    ) -> Result<Self> {
         let size = alphabet.size();
-        let trainer = Trainer::new(backend, symbols, geometry, alphabet);
+        let total: usize = slabs.iter().map(|(_, symbols)| symbols.len()).sum();
+        let trainer = Trainer::new(backend, slabs, total, geometry, alphabet)?;
         let counts = trainer.count_groups();
-        let trained = TRAINED.min(symbols.len()) as u64;
+        // What is counted stands for more.
+        let trained = TRAINED.min(total) as u64;
         let scaled = |limits: Limits| {
-            let floor_bits = limits.floor_bits * trained / symbols.len().max(1) as u64;
+            let floor_bits = limits.floor_bits * trained / total.max(1) as u64;
             Limits { floor_bits, ..limits }
         };
         let kinds = cluster(backend, &counts, size, scaled(KINDS));
         let levels = match geometry.neighbour_extents() {
             [None, _] => vec![0; size],
-            _ => levels(&counts, size, symbols.len()),
+            _ => levels(&counts, size, total),
         };
         let counts = trainer.count_contexts(&kinds, &levels);
         let classes = cluster(backend, &counts, size, scaled(CLASSES));
-        let class_count = classes.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
-        let mut sums = vec![0; class_count * size];
+        let count = classes.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
+        let mut sums = vec![0; count * size];
         for (counts, &class) in counts.chunks_exact(size).zip(&classes) {
             let sums = &mut sums[usize::from(class) * size..][..size];
             sums.iter_mut().zip(counts).for_each(|(sum, &n)| *sum += u64::from(n));
         }
         let code = |counts| ClassCode::from_counts(backend, counts, flip(alphabet));
         let codes = sums.chunks_exact(size).map(code).collect::<Result<_>>()?;
-        let partition = Partition::new(geometry, alphabet, kinds, levels, classes, class_count);
-        Ok(Self { partition, codes })
+        let contexts = Contexts { kinds, levels, classes, count };
+        let channels = (geometry.channels(), 0);
+        Ok(Self { partition: Partition::new(geometry, channels, alphabet, contexts.into()), codes })
     }
 }
 
-/// Rows to train on, with those of their neighbours.
+/// Symbols to train on.
 struct Trainer {
     backend: Backend,
     alphabet: Alphabet,
+    /// Channels of the whole array.
     channels: usize,
-    rows: Vec<[Vec<u8>; 3]>,
+    rows: Vec<Row>,
+}
+
+/// A row of a slab's matrix, its channels in order.
+struct Row {
+    symbols: Vec<u8>,
+    neighbours: [Vec<u8>; 2],
+    samples: usize,
+    first_channel: usize,
 }
 
 impl Trainer {
-    /// Picks rows all over the symbols, so that every sample and every position is seen.
-    fn new(backend: Backend, symbols: &[u8], geometry: &Geometry, alphabet: Alphabet) -> Self {
-        let channels = geometry.channels();
-        let whole = Partition::whole(geometry, alphabet);
-        let sample_len = geometry.sample_len().max(1);
-        let chunk_len = (Level::Max.block_symbols() / sample_len).max(1) * sample_len;
-        let mut matrix = vec![0; chunk_len.min(symbols.len()) + SLACK];
-        let mut rows = Vec::new();
-        let mut lottery = Lottery::new(symbols.len());
-        for chunk in symbols.chunks(chunk_len) {
-            let samples = chunk.len() / sample_len;
-            let width = samples * channels;
-            whole.matrix(backend, samples).gather(chunk, &mut matrix[..chunk.len() + SLACK]);
+    /// Picks rows all over the slabs, so that every sample and every position is seen.
+    fn new(
+        backend: Backend,
+        slabs: &[(Slab, &[u8])],
+        total: usize,
+        geometry: &Geometry,
+        alphabet: Alphabet,
+    ) -> Result<Self> {
+        let mut lottery = Lottery::new(total);
+        let (mut rows, mut matrix) = (Vec::new(), Vec::new());
+        for (slab, symbols) in slabs {
+            let &Slab { ref geometry, samples, first_channel } = slab;
+            check(symbols, samples, geometry, alphabet)?;
+            let whole = Partition::whole(geometry, alphabet);
+            let width = samples * geometry.channels();
+            grow(&mut matrix, symbols.len() + SLACK);
+            whole.matrix(backend, samples).gather(symbols, &mut matrix);
             let row_of = |row: usize| matrix[row * width..][..width].to_vec();
-            for row in (0..chunk.len() / width).filter(|_| lottery.draws()) {
-                let [first, second] = match whole.neighbours(row) {
+            let count = symbols.len() / width.max(1);
+            for row in (0..count).filter(|_| lottery.draws()) {
+                let neighbours = match whole.neighbours(row) {
                     Some(neighbours) => neighbours.map(row_of),
                     None => [vec![0; width], vec![0; width]],
                 };
-                rows.push([row_of(row), first, second]);
+                rows.push(Row { symbols: row_of(row), neighbours, samples, first_channel });
             }
         }
-        Self { backend, alphabet, channels, rows }
+        Ok(Self { backend, alphabet, channels: geometry.channels(), rows })
     }
 
     /// Counts per group of channels, of the alphabet's numbers in their order.
     fn count_groups(&self) -> Vec<u32> {
         let (size, flip) = (self.alphabet.size(), usize::from(flip(self.alphabet)));
         let mut counts = vec![0; groups(self.channels) * size];
-        for [row, ..] in &self.rows {
-            let samples = row.len() / self.channels;
-            for (channel, symbols) in row.chunks_exact(samples).enumerate() {
+        for row in &self.rows {
+            for (channel, symbols) in (row.first_channel..).zip(row.symbols.chunks(row.samples)) {
                 let counts = &mut counts[group(channel, self.channels) * size..][..size];
                 symbols.iter().for_each(|&symbol| counts[usize::from(symbol) ^ flip] += 1);
             }
@@ -120,12 +156,11 @@ impl Trainer {
         let kind_count = kinds.iter().map(|&kind| usize::from(kind) + 1).max().unwrap_or(1);
         let mut counts = vec![0; kind_count * pairs * size];
         let mut contexts = Vec::new();
-        for [row, first, second] in &self.rows {
-            let samples = row.len() / self.channels;
-            contexts.resize(row.len(), 0);
+        for Row { symbols, neighbours: [first, second], samples, first_channel } in &self.rows {
+            contexts.resize(symbols.len(), 0);
             self.backend.classify(&table, first, second, &mut contexts);
-            let channels = row.chunks_exact(samples).zip(contexts.chunks_exact(samples));
-            for (channel, (symbols, contexts)) in channels.enumerate() {
+            let channels = symbols.chunks(*samples).zip(contexts.chunks(*samples));
+            for (channel, (symbols, contexts)) in (*first_channel..).zip(channels) {
                 let kind = usize::from(kinds[group(channel, self.channels)]);
                 let counts = &mut counts[kind * pairs * size..][..pairs * size];
                 for (&symbol, &context) in symbols.iter().zip(contexts) {
