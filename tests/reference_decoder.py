@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
+import reference_max
+import reference_nested
 from reference_block import check, decode_block
-from reference_nested import Axes, Codebook, check_axes, read_varint, usual_axes
+from reference_nested import Axes, check_axes, read_varint, usual_axes
 
-BLOCK_SYMBOLS = 65536
+BLOCK_SYMBOLS = [65536, 65536, 524288]  # by the number of the level
+LEVELS = ["fast", "dense", "max"]
+CODEBOOKS = [None, reference_nested.Codebook, reference_max.Codebook]
 SEGMENT_BLOCKS = 128
 
 
@@ -43,13 +47,13 @@ def take_checked(data: bytes, at: int, size: int) -> bytes:
 def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
     check(blob[:4] == b"HQA\0" and len(blob) > 5, "this is no encoded array of version 0")
     bits, level, signed, ndim = blob[4] & 15, blob[4] >> 4 & 7, bool(blob[4] & 128), blob[5]
-    check(1 <= bits <= 8 and level <= 1 and ndim <= 32, "bits, level or axes are out of range")
+    check(1 <= bits <= 8 and level <= 2 and ndim <= 32, "bits, level or axes are out of range")
     at, shape = 6, []
     for _ in range(ndim):
         length, at = read_varint(blob, at)
         shape.append(length)
     samples, sample_shape, axes = int(np.prod(shape, dtype=object)), [], Axes(None, None, None)
-    if level == 1:
+    if level > 0:
         check(len(blob) >= at + 3, "the axes are cut off")
         named = [axis - 1 if axis else None for axis in blob[at : at + 3]]
         at += 3
@@ -57,11 +61,11 @@ def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
             samples, sample_shape, axes = shape[0], shape[1:], Axes(*named)
             check_axes(axes, sample_shape)
     sample_len = int(np.prod(sample_shape, dtype=object))
-    block_samples = max(1, BLOCK_SYMBOLS // max(1, sample_len))
+    block_samples = max(1, BLOCK_SYMBOLS[level] // max(1, sample_len))
     blocks = -(-samples // block_samples) if sample_len else 0
     sizes = []  # of each segment: its codebook's and its blocks'
     for first in range(0, blocks, SEGMENT_BLOCKS):
-        codebook_size, at = read_varint(blob, at) if level == 1 else (0, at)
+        codebook_size, at = read_varint(blob, at) if level > 0 else (0, at)
         block_sizes = []
         for _ in range(min(SEGMENT_BLOCKS, blocks - first)):
             size, at = read_varint(blob, at)
@@ -74,7 +78,7 @@ def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
         nested = None
         if codebook_size:
             codebook = take_checked(blob, at, codebook_size)
-            nested = Codebook(codebook, bits, signed, sample_shape, axes).decode
+            nested = CODEBOOKS[level](codebook, bits, signed, sample_shape, axes).decode
             at += 4 + codebook_size
         for size in block_sizes:
             n = min(block_samples * sample_len, samples * sample_len - len(symbols))
@@ -121,10 +125,12 @@ class Index:
         return payload[12:]
 
 
-def decode_field(number: int, field: dict[str, Any], index: Index) -> np.ndarray[Any, Any]:
+def decode_field(
+    number: int, field: dict[str, Any], level: int, index: Index
+) -> np.ndarray[Any, Any]:
     bits, signed, sample_shape = field["bits"], field["signed"], field["sample_shape"]
     sample_len = int(np.prod(sample_shape, dtype=np.int64))
-    most = max(1, BLOCK_SYMBOLS // max(1, sample_len))
+    most = max(1, BLOCK_SYMBOLS[level] // max(1, sample_len))
     block_samples = field.get("block_samples", 0) or most
     check(block_samples <= most, "blocks are too long")
     blocks = -(-index.samples // block_samples)
@@ -135,7 +141,7 @@ def decode_field(number: int, field: dict[str, Any], index: Index) -> np.ndarray
         if i % SEGMENT_BLOCKS == 0:
             data = codebooks[i // SEGMENT_BLOCKS]
             axes = field_axes(field)
-            nested = data and Codebook(data, bits, signed, sample_shape, axes).decode
+            nested = data and CODEBOOKS[level](data, bits, signed, sample_shape, axes).decode
         block = index.take(2, number, i) or b""
         here = min(block_samples, index.samples - i * block_samples)
         symbols += decode_block(block, bits, here * sample_len, nested or None)
@@ -152,10 +158,11 @@ def decode_file(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
     (_, _, schema_json), *parts, (kind, at, payload) = records(data, 16, len(data) - 24)
     check((kind, at) == (3, index_at), "the index is elsewhere")
     schema = json.loads(schema_json)
-    check(schema.get("level", "dense") in ("fast", "dense"), "the level is unknown")
+    check(schema.get("level", "dense") in LEVELS, "the level is unknown")
+    level = LEVELS.index(schema.get("level", "dense"))
     index = Index(payload, {at: (kind, payload) for kind, at, payload in parts})
     fields = {
-        field["name"]: decode_field(number, field, index)
+        field["name"]: decode_field(number, field, level, index)
         for number, field in enumerate(schema["fields"])
     }
     check(next(index.entries, None) is None, "the index has another length")

@@ -18,13 +18,14 @@ from hypothesis.extra import numpy as hnp
 import huffq
 import reference_block
 import reference_decoder
+import reference_max
 import reference_nested
 from huffq import _huffq
 from reference_block import FormatError
 from reference_nested import Axes, Codebook
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=9)
-LEVELS: tuple[huffq.codec.Level, ...] = ("fast", "dense")
+LEVELS: tuple[huffq.codec.Level, ...] = ("fast", "dense", "max")
 IMAGES = (12, 5, 17, 15)
 """Shape of arrays that are large enough for a codebook."""
 
@@ -246,6 +247,32 @@ def test_the_nested_example_of_the_page() -> None:
     assert codes.tolist() == [-2, -1, -2, 1, 0, -2, -2, 0, -2, 0, 1, -1]
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((90, 3, 16, 12), None),
+        ((90, 3, 16, 12), (3, (1, 2))),
+        ((60, 21, 9), None),
+        ((60, 21, 9), (None, (2,))),
+        ((4000, 5), None),
+    ],
+)
+@pytest.mark.parametrize(("bits", "signed"), [(4, False), (5, True)])
+def test_blocks_of_level_max(
+    shape: tuple[int, ...], axes: Any, bits: int, signed: bool, trace: Trace
+) -> None:
+    channel, neighbours = axes or (None, None)
+    x = activations(shape, bits, signed)
+    assert_decodes(x, bits=bits, level="max", channel_axis=channel, neighbour_axes=neighbours)
+    assert trace.methods[4] == 1
+
+
+def test_the_example_of_level_max_on_the_page() -> None:
+    axes = Axes(None, 0, None)
+    codebook = reference_max.Codebook(bytes.fromhex("08 46 80"), 1, False, [3], axes)
+    assert codebook.decode(bytes.fromhex("04 02 0E 01"), 6) == [0, 1, 1, 1, 1, 0]
+
+
 @settings(max_examples=25)
 @given(
     st.integers(1, 9),
@@ -307,7 +334,8 @@ def test_files_of_several_segments(level: huffq.codec.Level, tmp_path: Path, tra
     assert_holds(path, fields)
     data = path.read_bytes()
     kinds = Counter(kind for kind, _, _ in reference_decoder.records(data, 16, len(data) - 24))
-    # Codebooks: three of images, two of tokens; noise has too few symbols.
+    # Codebooks: three of images, two of tokens; noise has too few symbols, and at level max small
+    # blocks do not pay for their class counts.
     assert kinds == {1: 1, 2: 300 + 150 + 1, 3: 1} | ({4: 5} if level == "dense" else {})
     assert (trace.methods[4] > 0) == (level == "dense")
 

@@ -7,8 +7,8 @@
 //! - [`lengths`], [`canonical`]: counts to optimal length-limited codes;
 //! - [`serial`]: codewords one after another, most significant bit first;
 //! - [`pivot`]: the same bits transposed by tree node, which vector units decode at memory speed;
-//! - [`geometry`], [`classes`], [`nested`], [`codebook`], [`dense`]: channels that are alike share
-//!   codes, neighbours are coded together;
+//! - [`geometry`], [`classes`], [`nested`], [`dense`], [`max`], [`codebook`]: channels that are
+//!   alike share codes, neighbours are coded together;
 //! - [`block`]: one run of symbols to bytes and back, in the cheapest of several forms;
 //! - [`segment`]: consecutive blocks and the codebook that they share;
 //! - [`array`](mod@array): one whole array as a self-contained byte string;
@@ -24,6 +24,7 @@ pub mod array;
 pub mod bits;
 pub mod block;
 pub mod canonical;
+mod channels;
 mod checksum;
 pub mod classes;
 pub mod codebook;
@@ -34,6 +35,8 @@ pub mod geometry;
 pub mod histogram;
 pub mod kernels;
 pub mod lengths;
+mod level;
+pub mod max;
 pub mod nested;
 pub mod parallel;
 pub mod pivot;
@@ -48,5 +51,5 @@ pub use codebook::Codebook;
 pub use error::{Error, Result};
 pub use geometry::{Axes, Geometry};
 pub use kernels::Backend;
+pub use level::Level;
 pub use parallel::Threads;
-pub use segment::Level;

@@ -10,40 +10,13 @@ use crate::block::Coder;
 use crate::error::{Error, Result};
 use crate::histogram::Counts;
 use crate::parallel::{self, Threads};
-use crate::{Alphabet, Backend, Codebook, Geometry};
+use crate::{Alphabet, Backend, Codebook, Geometry, Level};
 
 /// Blocks in a segment, all but the last of a field.
 pub const SEGMENT_BLOCKS: usize = 128;
 
 /// Symbols below which training a codebook is not worth a try.
 const MIN_TRAINING: usize = 1 << 12;
-
-/// How hard to compress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    /// Every block by itself: the size of the optimal Huffman code, decoded at memory speed.
-    Fast,
-    /// Channel classes and nested masks under codebooks.
-    #[default]
-    Dense,
-}
-
-impl Level {
-    /// All levels by name.
-    pub const ALL: [(&str, Self); 2] = [("fast", Self::Fast), ("dense", Self::Dense)];
-
-    /// The level of that name.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if there is none.
-    pub fn by_name(name: &str) -> Result<Self> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|&(_, level)| level).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|(name, _)| *name).collect();
-            Error::argument("level", name, format!("be one of {}", names.join(", ")))
-        })
-    }
-}
 
 /// What the blocks of one field have in common, from its first segment to its last.
 #[derive(Clone, Debug)]
@@ -139,9 +112,11 @@ impl<'a> Prepared<'a> {
         let begin = Instant::now();
         let &Segment { form, samples, codes } = segment;
         let symbols = form.alphabet.symbols(codes)?;
-        let worth_training = form.level == Level::Dense && codes.len() >= MIN_TRAINING;
-        let train = || Codebook::train(backend, &symbols, samples, &form.geometry, form.alphabet);
-        let codebook = worth_training.then(train).transpose()?;
+        let Form { level, alphabet, ref geometry, .. } = *form;
+        let codebook = match codes.len() {
+            ..MIN_TRAINING => None,
+            _ => Codebook::train(level, backend, &symbols, samples, geometry, alphabet)?,
+        };
         Ok(Self { form, samples, symbols, codebook, time: begin.elapsed() })
     }
 

@@ -46,7 +46,7 @@ impl<'a> Blob<'a> {
         let shape = read_shape(&mut cursor)?;
         let axes = match level {
             Level::Fast => Axes::default(),
-            Level::Dense => axes_from_bytes(cursor.array()?),
+            _ => axes_from_bytes(cursor.array()?),
         };
         let (form, samples) = form_of(&shape, alphabet, level, axes).map_err(as_corrupt)?;
         let sizes = read_sizes(&mut cursor, &form, samples)?;
@@ -90,12 +90,12 @@ impl<'a> Blob<'a> {
             let expected = format!("be {len}, as the array has");
             return Err(Error::argument("number of elements of out", out.len(), expected));
         }
-        let Form { alphabet, ref geometry, .. } = self.form;
+        let Form { level, alphabet, ref geometry, .. } = self.form;
         let backend = Backend::current()?;
         let parse = |_: &mut (), (i, segment): (usize, &Parts)| {
             let parse = |part| {
                 let bytes = check(part, || format!("the codebook of segment {i}"))?;
-                Codebook::parse(bytes, geometry, alphabet)
+                Codebook::parse(level, bytes, geometry, alphabet)
             };
             segment.codebook.map(parse).transpose()
         };
@@ -173,7 +173,7 @@ fn read_sizes(
     (0..blocks)
         .step_by(SEGMENT_BLOCKS)
         .map(|first| {
-            let codebook = if form.level == Level::Dense { size()? } else { 0 };
+            let codebook = if form.level.has_codebooks() { size()? } else { 0 };
             let here = SEGMENT_BLOCKS.min(blocks - first);
             Ok((codebook, (0..here).map(|_| size()).collect::<Result<_>>()?))
         })

@@ -22,7 +22,6 @@ mod tests;
 
 pub use blob::Blob;
 
-use crate::block::BLOCK_SYMBOLS;
 use crate::cursor::put_varint;
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
@@ -79,11 +78,11 @@ pub fn encode(
     blob.extend([VERSION, alphabet.bits() | (level as u8) << LEVEL_SHIFT | signed]);
     blob.push(shape.len() as u8);
     shape.iter().for_each(|&len| put_varint(len as u64, &mut blob));
-    if level == Level::Dense {
+    if level.has_codebooks() {
         blob.extend(axes_to_bytes(axes));
     }
     for segment in &encoded {
-        if level == Level::Dense {
+        if level.has_codebooks() {
             put_varint(segment.codebook.as_ref().map_or(0, Vec::len) as u64, &mut blob);
         }
         segment.blocks.iter().for_each(|block| put_varint(block.bytes.len() as u64, &mut blob));
@@ -103,12 +102,10 @@ pub fn encode(
 fn form_of(shape: &[usize], alphabet: Alphabet, level: Level, axes: Axes) -> Result<(Form, usize)> {
     let (samples, geometry) = match (level, shape) {
         (Level::Fast, _) => (shape.iter().product(), Geometry::new(&[], Axes::default())?),
-        (Level::Dense, &[]) => (1, Geometry::new(&[], axes)?),
-        (Level::Dense, &[samples, ref sample_shape @ ..]) => {
-            (samples, Geometry::new(sample_shape, axes)?)
-        }
+        (_, &[]) => (1, Geometry::new(&[], axes)?),
+        (_, &[samples, ref sample_shape @ ..]) => (samples, Geometry::new(sample_shape, axes)?),
     };
-    let block_samples = (BLOCK_SYMBOLS / geometry.sample_len().max(1)).max(1);
+    let block_samples = (level.block_symbols() / geometry.sample_len().max(1)).max(1);
     let samples = if geometry.sample_len() == 0 { 0 } else { samples };
     Ok((Form { level, alphabet, geometry, block_samples }, samples))
 }

@@ -1,6 +1,7 @@
 use std::num::NonZero;
 
 use super::*;
+use crate::block::BLOCK_SYMBOLS;
 use crate::segment::SEGMENT_BLOCKS;
 
 const ONE: Threads = NonZero::new(1);

@@ -234,10 +234,10 @@ impl Reader {
             return Ok(Some(codebook));
         }
         let name = || format!("codebook {segment} of field {:?}", self.schema.fields[field].name);
-        let Form { alphabet, geometry, .. } = &self.forms[field];
+        let Form { level, alphabet, geometry, .. } = &self.forms[field];
         let codebook = self
             .read_part(Kind::Codebook, entry, (field, segment))
-            .and_then(|bytes| Codebook::parse(&bytes, geometry, *alphabet))
+            .and_then(|bytes| Codebook::parse(*level, &bytes, geometry, *alphabet))
             .map_err(name_part(&name))?;
         // Threads that come at once each parse it; one result stays.
         Ok(Some(slot.get_or_init(|| codebook)))

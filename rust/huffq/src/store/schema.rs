@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::block::BLOCK_SYMBOLS;
 use crate::error::{Error, Result};
 use crate::segment::Form;
 use crate::{Alphabet, Axes, Geometry, Level};
@@ -79,10 +78,10 @@ impl Schema {
         if schema.fields.is_empty() {
             return Err(Error::argument("number of fields", 0, "be at least 1"));
         }
-        Level::by_name(&schema.level)?;
+        let level = Level::by_name(&schema.level)?;
         let mut names = HashSet::new();
         for field in &mut schema.fields {
-            field.check()?;
+            field.check(level)?;
             if !names.insert(field.name.clone()) {
                 return Err(Error::argument("field name", &field.name, "occur once only"));
             }
@@ -103,22 +102,24 @@ impl Schema {
 }
 
 impl FieldSchema {
-    fn check(&mut self) -> Result<()> {
+    fn check(&mut self, level: Level) -> Result<()> {
         Alphabet::new(self.bits, self.signed)?;
         let symbols = self.sample_shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d));
         let Some(symbols) = symbols.filter(|&n| n <= MAX_SAMPLE_SYMBOLS) else {
             let shape = format!("{:?} of field {:?}", self.sample_shape, self.name);
             return Err(Error::argument("sample shape", shape, "have at most 2^31 elements"));
         };
+        let most = (level.block_symbols() as u64 / symbols.max(1)).max(1);
         if self.block_samples == 0 {
-            self.block_samples = (BLOCK_SYMBOLS as u64 / symbols.max(1)).max(1);
+            self.block_samples = most;
         }
         self.geometry()?;
         let Axes { channel, neighbours } = self.named_axes();
         self.axes = Some(FieldAxes { channel, neighbours });
         // A block is decoded whole, whatever part of it is wanted.
-        if self.block_samples > (BLOCK_SYMBOLS as u64 / symbols.max(1)).max(1) {
-            let expected = "be 1, or give blocks of at most 65,536 symbols";
+        if self.block_samples > most {
+            let expected =
+                format!("be 1, or give blocks of at most {} symbols", level.block_symbols());
             return Err(Error::argument("block_samples", self.block_samples, expected));
         }
         Ok(())

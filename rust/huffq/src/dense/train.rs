@@ -1,18 +1,11 @@
 //! Symbols to codebooks.
 
-use std::borrow::Cow;
-
-use super::{Codebook, MAX_CLASSES, check_symbols, flip, group, groups};
+use super::codebook::{Codebook, MAX_CLASSES};
+use crate::channels::{check, flip, group, groups, pick};
 use crate::classes::{Limits, cluster};
 use crate::error::Result;
 use crate::nested::{ClassCode, MaskCounter, Terms};
 use crate::{Alphabet, Backend, Geometry, histogram, planes};
-
-/// Symbols that are looked at, about, of however many there are.
-const TRAINED: usize = 1 << 19;
-
-/// Neighbouring samples are taken together until they have this many symbols.
-const STRETCH: usize = 1 << 12;
 
 /// Symbols between which masks are split anew: what fits the second-level cache.
 const CHUNK: usize = 1 << 16;
@@ -40,9 +33,8 @@ impl Codebook {
         geometry: &Geometry,
         alphabet: Alphabet,
     ) -> Result<Self> {
-        geometry.check_len(symbols.len(), samples)?;
+        check(symbols, samples, geometry, alphabet)?;
         let (picked, samples) = pick(symbols, samples, geometry.sample_len());
-        check_symbols(alphabet, &picked)?;
         let mut sequence = vec![0; picked.len()];
         let identity: Vec<usize> = (0..geometry.channels()).collect();
         let scratch = &mut planes::Scratch::default();
@@ -61,24 +53,11 @@ impl Codebook {
             sequence,
         };
         let counts = trainer.count();
-        let groups = cluster(&counts, alphabet.size(), LIMITS);
+        let groups = cluster(backend, &counts, alphabet.size(), LIMITS);
         let classes = groups.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
         let codes = (0..classes).map(|class| trainer.class(&counts, &groups, class as u8));
         Ok(Self::new(geometry, alphabet, groups.clone(), codes.collect::<Result<_>>()?))
     }
-}
-
-/// Evenly spaced stretches of samples, about [`TRAINED`] symbols, and how many samples they are.
-fn pick(symbols: &[u8], samples: usize, sample_len: usize) -> (Cow<'_, [u8]>, usize) {
-    let step = symbols.len() / TRAINED;
-    if step < 2 {
-        return (Cow::Borrowed(symbols), samples);
-    }
-    let stretch = STRETCH.div_ceil(sample_len) * sample_len;
-    let mut picked = Vec::with_capacity(2 * TRAINED);
-    symbols.chunks(stretch).step_by(step).for_each(|stretch| picked.extend_from_slice(stretch));
-    let samples = picked.len() / sample_len;
-    (Cow::Owned(picked), samples)
 }
 
 /// The symbols trained on, channel after channel.

@@ -11,9 +11,8 @@
 //!
 //! Geometry and alphabet are known from outside.
 
-mod train;
-
 use crate::bits::BitWriter;
+use crate::channels::{self, as_corrupt, flip, groups, number_bits};
 use crate::error::{Error, Result};
 use crate::nested::{BitReader, ClassCode};
 use crate::{Alphabet, Geometry};
@@ -23,9 +22,6 @@ pub const MAX_CLASSES: usize = 8;
 
 /// Bits of the number of classes, less one.
 const CLASSES_BITS: u32 = 3;
-
-/// Most groups of channels that are told apart; beyond that neighbouring channels share one.
-pub const MAX_GROUPS: usize = 1024;
 
 /// The codes of a field's blocks.
 ///
@@ -44,19 +40,13 @@ pub struct Codebook {
 }
 
 impl Codebook {
-    fn new(
+    pub(super) fn new(
         geometry: &Geometry,
         alphabet: Alphabet,
         groups: Vec<u8>,
         codes: Vec<ClassCode>,
     ) -> Self {
-        let channels = geometry.channels();
-        let class = |channel: &usize| groups[group(*channel, channels)];
-        let mut order: Vec<usize> = (0..channels).collect();
-        // Stable: within a class, channels stay in order.
-        order.sort_by_key(class);
-        let mut sizes = vec![0; codes.len()];
-        order.iter().for_each(|channel| sizes[usize::from(class(channel))] += 1);
+        let (order, sizes) = channels::sort(geometry.channels(), &groups, codes.len());
         let classes = codes.into_iter().zip(sizes).collect();
         Self { geometry: geometry.clone(), alphabet, groups, order, classes }
     }
@@ -93,7 +83,7 @@ impl Codebook {
         BitWriter::append(out, 8 + 3 * self.groups.len() as u64 + stored, |writer| {
             writer.put(self.classes.len() as u64 - 1, CLASSES_BITS);
             if self.classes.len() > 1 {
-                let bits = class_bits(self.classes.len());
+                let bits = number_bits(self.classes.len());
                 self.groups.iter().for_each(|&class| writer.put(class.into(), bits));
             }
             self.classes.iter().try_for_each(|(code, _)| code.write(writer))
@@ -110,7 +100,7 @@ impl Codebook {
         let mut groups = vec![0; groups(geometry.channels())];
         if classes > 1 {
             for group in &mut groups {
-                *group = reader.read(class_bits(classes))? as u8;
+                *group = reader.read(number_bits(classes))? as u8;
                 if usize::from(*group) >= classes {
                     return Err(Error::corrupt("codebook", format!("class {group} of {classes}")));
                 }
@@ -121,44 +111,4 @@ impl Codebook {
         reader.finish()?;
         Ok(Self::new(geometry, alphabet, groups, codes))
     }
-}
-
-/// Checks that `symbols` are an alphabet's.
-pub(crate) fn check_symbols(alphabet: Alphabet, symbols: &[u8]) -> Result<()> {
-    // Symbols are numbers from 0 on, whatever codes they stand for.
-    Alphabet::new(alphabet.bits(), false)?.symbols(symbols).map(drop)
-}
-
-/// What would be a wrong argument, had it not come from a codebook.
-fn as_corrupt(error: Error) -> Error {
-    match error {
-        Error::NotComplete { .. } | Error::InvalidArgument { .. } => {
-            Error::corrupt("codebook", error.to_string())
-        }
-        other => other,
-    }
-}
-
-/// Groups of this many channels.
-fn groups(channels: usize) -> usize {
-    channels.min(MAX_GROUPS)
-}
-
-/// The group of a channel.
-fn group(channel: usize, channels: usize) -> usize {
-    match channels {
-        0..=MAX_GROUPS => channel,
-        _ => (channel as u128 * MAX_GROUPS as u128 / channels as u128) as usize,
-    }
-}
-
-/// Bits of a class's number.
-fn class_bits(classes: usize) -> u32 {
-    usize::BITS - (classes - 1).leading_zeros()
-}
-
-/// What turns symbols into numbers of the same order, and back, by exclusive or: the symbols of
-/// negative numbers lie above those of positive ones.
-fn flip(alphabet: Alphabet) -> u8 {
-    if alphabet.signed() { 1 << (alphabet.bits() - 1) } else { 0 }
 }
