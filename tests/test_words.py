@@ -54,6 +54,13 @@ def test_impossible_widths_are_refused(width, tmp_path):
             call()
 
 
+def test_unknown_digits_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="radix is 'octal'"):
+        write_memory(tmp_path / "m", [1], 4, "octal")
+    with pytest.raises(ValueError, match="radix is 'octal'"):
+        read_memory(tmp_path / "m", 4, "octal")
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
