@@ -63,7 +63,7 @@ def export_tiles(
     - ``tiles.json``, every parameter by name.
 
     What belongs to an image lies in ``image<n>/`` if there are several. Every file appears whole or
-    not at all; nothing is written before all sums are known to fit.
+    not at all; nothing is written before all sums are known to fit. Other files in the folder stay.
 
     Args:
         folder: Where the files go; made if it does not exist.
