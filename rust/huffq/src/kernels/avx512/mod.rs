@@ -12,7 +12,7 @@ mod serial;
 pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
 pub(super) use planes::interleave;
-pub(super) use serial::join_codewords;
+pub(super) use serial::put_codewords;
 
 pub(super) use super::x86::{count_ones, decode_lanes, encode_lanes, transpose};
 
