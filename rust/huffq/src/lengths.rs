@@ -198,8 +198,8 @@ mod tests {
             max_length in 8u8..=15,
         ) {
             let merged = package_merge(&counts, max_length).unwrap();
-            let unlimited = huffman(counts.as_slice().try_into().unwrap(), u8::MAX).unwrap();
-            match huffman(counts.as_slice().try_into().unwrap(), max_length) {
+            let unlimited = huffman::<256>(counts.as_slice().try_into().unwrap(), u8::MAX).unwrap();
+            match huffman::<256>(counts.as_slice().try_into().unwrap(), max_length) {
                 Some(lengths) => prop_assert_eq!(cost(&counts, &lengths), cost(&counts, &merged)),
                 None => prop_assert!(unlimited.iter().any(|&length| length > max_length)),
             }
