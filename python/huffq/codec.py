@@ -38,9 +38,9 @@ def encode(
             is not in C order is copied first.
         bits: Bit width, 1 to 8; unsigned for uint8, two's complement for int8. None takes the
             narrowest that holds every value.
-        level: ``"dense"``, the default, learns which channels are alike and codes neighbours together;
-            ``"fast"`` gives the size of the optimal Huffman code and decodes several times faster;
-            ``"max"`` predicts from neighbours too: the smallest, and the slowest.
+        level: ``"dense"``, the default, learns which channels are alike and codes neighbours
+            together; ``"fast"`` gives the size of the optimal Huffman code and decodes several
+            times faster; ``"max"`` predicts from neighbours too: the smallest, and the slowest.
         channel_axis: Except at level fast, the axis of `x` whose indices have statistics of their
             own. Axis 0 is the samples. By default: 1 of ``[N, C, H, W]`` and of ``[N, D]``, 2 of
             ``[N, T, D]``, the third from the end of longer shapes; none if that is one of
