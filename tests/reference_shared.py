@@ -15,10 +15,10 @@ from reference_decoder import to_codes as symbols_to_codes
 from reference_nested import Axes, check_axes, read_varint
 
 
-def checked(data: bytes) -> bytes:
-    """All but the checksum at the end."""
-    check(len(data) > 12, "the bytes are cut off")
-    check(data[-4:] == struct.pack("<I", crc32c(data[:-4])), "the bytes are damaged")
+def checked(data: bytes, number: bytes = b"") -> bytes:
+    """All but the checksum at the end, which is of `number` and of them."""
+    check(len(data) >= 10, "the bytes are cut off")
+    check(data[-4:] == struct.pack("<I", crc32c(number + data[:-4])), "the bytes are damaged")
     return data[:-4]
 
 
@@ -54,10 +54,10 @@ class SharedCodebook:
         return canonical_code(lengths)
 
     def decode(self, blob: bytes) -> np.ndarray[Any, Any]:
-        body = checked(blob)
-        check(body[:4] == b"HQS\0", "this is no array under a codebook of version 0")
-        check(body[4:8] == self.number, "this array is under another codebook")
-        count, at = read_varint(body, 8)
+        check(blob[:3] == b"HQ\x80", "this is no array under a codebook of version 0")
+        check(blob[3:5] == self.number[:2], "this array is under another codebook")
+        body = checked(blob, self.number)
+        count, at = read_varint(body, 5)
         samples, lead = (count - 1, [count - 1]) if count else (1, [])
         blocks = Cut(self.sample_shape, self.axes, False, CAPS[self.level]).blocks(samples)
         sizes = []
