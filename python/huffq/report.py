@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from huffq.encode_report import EncodeReport
     from huffq.store import Dataset
-    from huffq.writer import EncodeReport
+    from huffq.tiles import TileFigures
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -53,8 +54,8 @@ def _format_number(value: float, digits: int) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _format_shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
+def _format_shape(shape: Sequence[int | None]) -> str:
+    return "x".join("*" if n is None else str(n) for n in shape) or "scalar"
 
 
 def _sizes(encoded_bits: int, raw_bits: int, symbols: int) -> list[str]:
@@ -84,7 +85,7 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             str(field.bits),
             _format_number(field.zeros, 2),
             _format_number(field.entropy, 3),
-            *_sizes(field.encoded_bits, field.raw_bits, field.symbols),
+            *_sizes(field.encoded_bits, field.raw_bits, field.elements),
             format_rate(field.symbols, field.encode_seconds),
         ]
         for name, field in report.fields.items()
@@ -113,9 +114,54 @@ def info_table(dataset: Dataset) -> str:
     """Describe the fields of an open file: sample shape, type, width, scale and coded size."""
     rows = []
     for name, field in dataset.fields.items():
-        symbols = math.prod(field.shape)
+        bits = field.bits or 8 * field.dtype.itemsize
         scale = f"{field.scale.item():.6g}" if field.scale.size == 1 else "varies"
-        sizes = _sizes(field.encoded_bits, symbols * field.bits, symbols)
+        sizes = _sizes(field.encoded_bits, field.elements * bits, field.elements)
         shape = _format_shape(field.shape[1:])
-        rows.append([name, shape, str(field.dtype), str(field.bits), scale, *sizes])
+        rows.append([name, shape, str(field.dtype), str(bits), scale, *sizes])
     return format_table(["field", "shape", "dtype", "bits", "scale", "bits/symbol", "ratio"], rows)
+
+
+def figures_table(what: str, figures: Mapping[str, TileFigures]) -> str:
+    """Describe what coding tiles saves and costs, one row per tile or layer.
+
+    Args:
+        what: What a row is.
+        figures: By the name of the row.
+
+    Returns:
+        The table: the code, bits plain and coded, their ratio, words plain and coded, words saved,
+        words of the largest coded tile and of the worst case, clocks to read the plain and to
+        decode the coded tiles, and bits of the code tables.
+    """
+    header = [what, "code", "raw bits", "coded bits", "ratio", "raw words", "coded words"]
+    header += ["saved", "largest tile", "worst tile", "raw clocks", "decode clocks", "table bits"]
+    rows = [
+        [
+            name,
+            _format_code(row.lengths),
+            str(row.raw_bits),
+            str(row.coded_bits),
+            f"{row.ratio:.4f}",
+            str(row.raw_words),
+            str(row.coded_words),
+            str(row.saved_words),
+            str(row.largest_words),
+            str(row.worst_words),
+            str(row.raw_words),
+            str(row.decode_cycles),
+            str(row.table_bits),
+        ]
+        for name, row in figures.items()
+    ]
+    return format_table(header, rows)
+
+
+def _format_code(lengths: Sequence[int] | None) -> str:
+    """Return codeword lengths as one hexadecimal digit per symbol, or their range if many."""
+    if lengths is None:
+        return "several"
+    if len(lengths) <= 16:
+        return "".join(f"{length:x}" if length else "-" for length in lengths)
+    used = [length for length in lengths if length]
+    return f"{len(used)} symbols, {min(used)}-{max(used)} bits"
