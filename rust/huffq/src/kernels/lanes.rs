@@ -138,11 +138,12 @@ fn encode_together<const N: usize>(
     let mut states = lanes.each_ref().map(|lane| lane.state);
     let outs = lanes.each_mut().map(|lane| &mut lane.bytes[..]);
     let groups = symbols.map(|share| share.as_chunks::<PUTS>().0);
-    let common = groups.iter().map(|groups| groups.len()).min().unwrap_or(0);
-    let groups = groups.map(|groups| &groups[..common]);
-    for turn in 0..common {
+    let common = groups.map(<[_]>::len).into_iter().min().unwrap_or(0);
+    let mut groups = groups.map(|groups| groups[..common].iter());
+    for _ in 0..common {
         for i in 0..N {
-            put(&mut states[i], outs[i], codewords, &groups[i][turn]);
+            let group = groups[i].next().expect("so many are in each");
+            put(&mut states[i], outs[i], codewords, group);
         }
     }
     // Shares differ by one symbol.
