@@ -2,12 +2,12 @@
 // random gaps on every stream, and compares every row and every word.
 //
 // Plusargs:
-//   +dir=FOLDER   what `huffq rtl` writes into `tiles`: words.memh, index.memh, table.memh, rows.memh
+//   +dir=FOLDER   stream.memh, stream_index.memh, code_table.memh and rows.memh (default "tiles")
 //   +stall=P      chance in 256 of a gap before each beat, on each stream (default 64). With 0 the
 //                 bench also demands the clocks that huffq_decoder promises.
 //   +seed=N       seed of the gaps
 //
-// table.memh holds one table for all tiles, or one per tile, which is then loaded before its tile.
+// The table memory holds one table for all tiles, or one per tile, which is loaded before its tile.
 // Ends with a line that starts with PASS or FAIL.
 module huffq_bench #(
     parameter int WORD_BITS = 32,
@@ -140,20 +140,20 @@ module huffq_bench #(
 
   initial begin
     if ($value$plusargs("dir=%s", dir) == 0) $display("reading the folder %s", dir);
-    tiles = lines_of("index.memh");
-    tables = lines_of("table.memh") / SYMBOLS;
-    if (tables != 1 && (tables != tiles || LOADABLE == 0)) fail("table.memh has a wrong length");
-    tile_index = open_file("index.memh");
-    tile_table = open_file("table.memh");
-    word_index = open_file("index.memh");
-    word_file = open_file("words.memh");
-    row_index = open_file("index.memh");
+    tiles = lines_of("stream_index.memh");
+    tables = lines_of("code_table.memh") / SYMBOLS;
+    if (tables != 1 && (tables != tiles || LOADABLE == 0)) fail("code_table.memh has a wrong length");
+    tile_index = open_file("stream_index.memh");
+    tile_table = open_file("code_table.memh");
+    word_index = open_file("stream_index.memh");
+    word_file = open_file("stream.memh");
+    row_index = open_file("stream_index.memh");
     row_file = open_file("rows.memh");
-    symbol_index = open_file("index.memh");
-    symbol_table = open_file("table.memh");
+    symbol_index = open_file("stream_index.memh");
+    symbol_table = open_file("code_table.memh");
     symbol_file = open_file("rows.memh");
-    coded_index = open_file("index.memh");
-    coded_file = open_file("words.memh");
+    coded_index = open_file("stream_index.memh");
+    coded_file = open_file("stream.memh");
   end
 
   // ---- Reset and gaps ---------------------------------------------------------------------------
@@ -227,7 +227,7 @@ module huffq_bench #(
     end
   end
 
-  int words_at = 0;  // lines of words.memh that have been read
+  int words_at = 0;  // lines of stream.memh that have been read
   int words_end = 0;
   int words_tile = 0;
 

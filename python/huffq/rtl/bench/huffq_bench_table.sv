@@ -1,4 +1,4 @@
-// Sends the tables of a table.memh file, one packet each, as the cores want them: from entries
+// Sends the tables of a code_table.memh file, one packet each, as the cores want them: from entries
 // {length, codeword} in symbol order to {length, symbol} in canonical order.
 module huffq_bench_table #(
     parameter int SYMBOL_BITS = 4,
@@ -31,7 +31,12 @@ module huffq_bench_table #(
 
   function automatic logic [3:0] read_length();
     logic [ENTRY_BITS-1:0] entry;
-    if ($fscanf(file, "%h", entry) != 1) $display("FAIL: table.memh ends too early");
+    int handle;  // a port is not accepted there by Verilator
+    handle = file;
+    if ($fscanf(handle, "%h", entry) != 1) begin
+      $display("FAIL: code_table.memh ends too early");
+      $fatal;
+    end
     read_length = entry[MAX_LENGTH+:4];
   endfunction
 

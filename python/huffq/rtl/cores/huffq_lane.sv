@@ -34,16 +34,21 @@ module huffq_lane #(
   logic [PADDED-1:0] padded;
   assign padded = PADDED'(bits[BITS-1-:MAX_LENGTH]);
 
-  always_comb begin
-    rest = '0;
-    length = '0;
-    codeword = '0;
-    base = '0;
-    for (int l = 1; l <= MAX_LENGTH; l++) begin
-      rest = rest | ({REST_BITS{is_length[l-1]}} & bits[BITS-1-l-:REST_BITS]);
-      length = length | ({4{is_length[l-1]}} & 4'(l));
-      codeword = codeword | ({SYMBOL_BITS{is_length[l-1]}} & padded[MAX_LENGTH-l+:SYMBOL_BITS]);
-      base = base | ({SYMBOL_BITS{is_length[l-1]}} & bases[(l-1)*SYMBOL_BITS+:SYMBOL_BITS]);
+  // OR over the lengths, each cut out at places that are fixed.
+  for (genvar l = 1; l <= MAX_LENGTH; l++) begin : g_select
+    localparam int CHOICE = REST_BITS + 4 + 2 * SYMBOL_BITS;
+    logic [CHOICE-1:0] choice, chosen;
+    assign choice = {
+      bits[BITS-1-l-:REST_BITS],
+      4'(l),
+      padded[MAX_LENGTH-l+:SYMBOL_BITS],
+      bases[(l-1)*SYMBOL_BITS+:SYMBOL_BITS]
+    };
+    if (l == 1) begin : g_first
+      assign chosen = {CHOICE{is_length[l-1]}} & choice;
+    end else begin : g_next
+      assign chosen = g_select[l-1].chosen | ({CHOICE{is_length[l-1]}} & choice);
     end
   end
+  assign {rest, length, codeword, base} = g_select[MAX_LENGTH].chosen;
 endmodule

@@ -50,14 +50,14 @@ module huffq_decoder #(
   localparam int WINDOW = LANES * MAX_LENGTH;
   localparam int SYMBOLS = 2 ** SYMBOL_BITS;
   localparam int LIMIT_BITS = MAX_LENGTH * (MAX_LENGTH + 3) / 2;
-  localparam int SHIFTS = WORD_BITS == 1 ? 1 : $clog2(WORD_BITS);
+  localparam int SHIFTS = $clog2(WORD_BITS);
   localparam int POSITION_BITS = $clog2(2 * WORD_BITS + 1);
   // Where a word may be crossed sooner than a new one can be queued, one more hides the gap.
   localparam int SLOTS = WORD_BITS >= 2 * WINDOW - 1 ? 2 : 3;
   localparam logic [1:0] OK = 2'd0, NO_CODEWORD = 2'd1, ENDED_EARLY = 2'd2, WORDS_LEFT = 2'd3;
   localparam logic [1:0] IDLE = 2'd0, DECODE = 2'd1, SKIP = 2'd2;
 
-  if (WINDOW > WORD_BITS || MAX_LENGTH > 15 || SYMBOL_BITS > 8 || COUNT_BITS < 2) begin : g_check
+  if (WINDOW > WORD_BITS || MAX_LENGTH < 2 || MAX_LENGTH > 15 || SYMBOL_BITS > 8 || COUNT_BITS < 2) begin : g_check
     huffq_parameters_out_of_range stop ();
   end
 
@@ -97,11 +97,11 @@ module huffq_decoder #(
 
   logic pop, valid_0, last_0, valid_1;
   logic [WORD_BITS-1:0] word_0;
-  logic [WINDOW-1:0] word_1;
+  logic [WINDOW-2:0] word_1;
 
   huffq_words #(
       .WORD_BITS(WORD_BITS),
-      .AHEAD(WINDOW),
+      .AHEAD(WINDOW - 1),
       .SLOTS(SLOTS)
   ) queue (
       .aclk,
@@ -118,21 +118,27 @@ module huffq_decoder #(
       .word_1
   );
 
-  logic [WORD_BITS+WINDOW-1:0] ahead, funnel;
+  localparam int AHEAD = WINDOW - 1 + 2 ** SHIFTS;
+  logic [AHEAD-1:0] ahead;
   logic [WINDOW-1:0] following;
   logic fed;  // `following` is whole, or the tile ends in it
 
-  assign ahead[WINDOW+:WORD_BITS] = exhausted ? '0 : word_0;
-  assign ahead[0+:WINDOW] = last_0 ? '0 : word_1;
+  assign ahead = AHEAD'({exhausted ? {WORD_BITS{1'b0}} : word_0, last_0 ? {WINDOW-1{1'b0}} : word_1})
+      << (2 ** SHIFTS - WORD_BITS);
 
-  // Large shifts first: each stage halves what the later ones have to carry.
-  always_comb begin
-    funnel = ahead;
-    for (int s = SHIFTS - 1; s >= 0; s--) begin
-      if (position[s]) funnel = funnel << (1 << s);
+  // Large shifts first: each stage carries only what the smaller ones after it can reach.
+  for (genvar s = SHIFTS - 1; s >= 0; s--) begin : g_funnel
+    localparam int REACH = WINDOW + (1 << s) - 1;
+    logic [REACH+(1<<s)-1:0] in;
+    logic [REACH-1:0] out;
+    if (s == SHIFTS - 1) begin : g_first
+      assign in = ahead;
+    end else begin : g_next
+      assign in = g_funnel[s+1].out;
     end
+    assign out = position[s] ? in[REACH-1:0] : in[REACH+(1<<s)-1-:REACH];
   end
-  assign following = funnel[WORD_BITS+WINDOW-1-:WINDOW];
+  assign following = g_funnel[0].out;
   assign fed = exhausted || (valid_0 && (last_0 || valid_1
       || position <= POSITION_BITS'(WORD_BITS - WINDOW)));
 
