@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+
+from huffq import tiles
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,3 +29,17 @@ def soak(request: pytest.FixtureRequest) -> bool:
     """Whether a soak test runs in full, or a sample of it."""
     full: bool = request.config.getoption("--soak")
     return full
+
+
+@pytest.fixture(scope="session")
+def real_tiles(shared_data: Path) -> list[npt.NDArray[np.uint8]]:
+    """A thousand padded tiles ``[nij, 8]`` of six layers of a real network."""
+    path = shared_data / "resnet20-4bit" / "activations-resnet20-4bit.npz"
+    found = []
+    with np.load(path) as layers:
+        for name in layers.files:
+            # 160 to 168 a layer: the images at its beginning, all input tiles of each.
+            images = layers[name][: -(-168 // (layers[name].shape[1] // 8))]
+            for image in images:
+                found += list(tiles.activation_tiles(tiles.pad_plane(image, 1)).transpose(0, 2, 1))
+    return found[:1000]

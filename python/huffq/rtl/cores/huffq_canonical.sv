@@ -20,8 +20,9 @@ module huffq_canonical #(
     // What the beat means, in the same cycle.
     output logic                   entry,      // the beat is a codeword
     output logic                   first,      // the beat begins a table
+    output logic [ MAX_LENGTH-1:0] share,      // one-hot: 2**MAX_LENGTH >> length
     output logic [ MAX_LENGTH-1:0] codeword,   // left-aligned
-    output logic [   MAX_LENGTH:0] limit,      // left-aligned codeword + 1, in units of the length
+    output logic [   MAX_LENGTH:0] limit,      // codeword + share
     output logic [SYMBOL_BITS-1:0] rank,       // codewords before this one
     // The state of the table.
     output logic                   ready,
@@ -29,11 +30,9 @@ module huffq_canonical #(
 );
   // The left-aligned sum of all codewords' shares so far: at 2**MAX_LENGTH the table is full.
   logic [MAX_LENGTH:0] filled;
-  logic [MAX_LENGTH:0] share;
   logic [3:0] previous;
 
   always_comb begin
-    share = '0;
     for (int l = 1; l <= MAX_LENGTH; l++) begin
       share[MAX_LENGTH-l] = beat_length == 4'(l);
     end
@@ -41,7 +40,7 @@ module huffq_canonical #(
 
   assign entry = beat && share != '0 && beat_length >= previous && !filled[MAX_LENGTH];
   assign codeword = filled[MAX_LENGTH-1:0];
-  assign limit = filled + share;
+  assign limit = filled + {1'b0, share};
 
   always_ff @(posedge aclk) begin
     if (!aresetn) begin

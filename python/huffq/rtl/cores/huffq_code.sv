@@ -80,12 +80,9 @@ module huffq_code #(
 
   if (LOADABLE != 0) begin : g_loadable
     logic entry, first;
-    logic [3:0] beat_length;
     logic [SYMBOL_BITS-1:0] rank;
-    logic [MAX_LENGTH-1:0] codeword;
+    logic [MAX_LENGTH-1:0] share, codeword;
     logic [MAX_LENGTH:0] limit;
-
-    assign beat_length = beat_data[SYMBOL_BITS+:4];
 
     huffq_canonical #(
         .SYMBOL_BITS(SYMBOL_BITS),
@@ -94,10 +91,11 @@ module huffq_code #(
         .aclk,
         .aresetn,
         .beat,
-        .beat_length,
+        .beat_length(beat_data[SYMBOL_BITS+:4]),
         .beat_last,
         .entry,
         .first,
+        .share,
         .codeword,
         .limit,
         .rank,
@@ -115,9 +113,9 @@ module huffq_code #(
       logic [SYMBOL_BITS-1:0] base_here;
       always_ff @(posedge aclk) begin
         // Longer codewords come later: until they do, their limit is where this length ends.
-        if (entry && 4'(l) >= beat_length) limit_here <= limit[MAX_LENGTH-:l+1];
+        if (entry && share[MAX_LENGTH-1-:l] != '0) limit_here <= limit[MAX_LENGTH-:l+1];
         else if (beat && first) limit_here <= '0;
-        if (entry && beat_length == 4'(l)) base_here <= rank - padded[MAX_LENGTH-l+:SYMBOL_BITS];
+        if (entry && share[MAX_LENGTH-l]) base_here <= rank - padded[MAX_LENGTH-l+:SYMBOL_BITS];
       end
       assign limits[(l-1)*(l+2)/2+:l+1] = limit_here;
       assign bases[(l-1)*SYMBOL_BITS+:SYMBOL_BITS] = base_here;

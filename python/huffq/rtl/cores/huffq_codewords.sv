@@ -40,6 +40,7 @@ module huffq_codewords #(
   if (LOADABLE != 0) begin : g_loadable
     logic entry, first;
     logic [MAX_LENGTH-1:0] codeword;
+    logic [MAX_LENGTH-1:0] unused_share;
     logic [MAX_LENGTH:0] unused_limit;
     logic [SYMBOL_BITS-1:0] unused_rank;
 
@@ -54,6 +55,7 @@ module huffq_codewords #(
         .beat_last,
         .entry,
         .first,
+        .share(unused_share),
         .codeword,
         .limit(unused_limit),
         .rank(unused_rank),
