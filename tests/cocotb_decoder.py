@@ -7,6 +7,9 @@ import random
 
 import cocotb
 import numpy as np
+
+from huffq import CodeTable
+from huffq.words import pack_words
 from rtl_streams import (
     ENDED_EARLY,
     NO_CODEWORD,
@@ -19,9 +22,6 @@ from rtl_streams import (
     table_beats,
     word_beats,
 )
-
-from huffq import CodeTable
-from huffq.words import pack_words
 
 LANES = int(cocotb.plusargs["lanes"])
 

@@ -6,10 +6,10 @@ import random
 
 import cocotb
 import numpy as np
-from rtl_streams import Bench, draw, random_lengths, table_beats
 
 from huffq import CodeTable
 from huffq.words import pack_words
+from rtl_streams import Bench, draw, random_lengths, table_beats
 
 LANES = int(cocotb.plusargs["lanes"])
 
@@ -60,7 +60,7 @@ async def words_equal_huffqs(dut):
 @cocotb.test()
 async def a_tile_may_end_anywhere_in_a_word(dut):
     lengths = CodeTable.from_counts(2 ** np.arange(16), max_length=15).lengths.tolist()
-    order = np.argsort(lengths)
+    order = np.argsort(lengths).tolist()
     # 1 to 15 bits after a word that is one bit from full: ends before, at and after its last bit.
     tiles = [
         (lengths, [int(order[0])] * before + [int(last)]) for before in range(34) for last in order

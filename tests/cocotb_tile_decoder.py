@@ -6,10 +6,10 @@ import os
 
 import cocotb
 import numpy as np
-from rtl_streams import ENDED_EARLY, OK, Bench, table_beats, word_beats
 
 from huffq import CodeTable
 from huffq.words import pack_words
+from rtl_streams import ENDED_EARLY, OK, Bench, table_beats, word_beats
 
 STALL = 0.1
 

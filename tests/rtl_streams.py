@@ -1,4 +1,4 @@
-"""AXI-Streams of a simulated core, driven and watched by cocotb; and models of what cores must do."""
+"""AXI-Streams of a simulated core, driven and watched by cocotb, and a model of the decoder."""
 
 from __future__ import annotations
 
