@@ -85,7 +85,7 @@ def test_everything_that_readmem_takes_is_read(tmp_path):
     path.write_bytes(b"// two\r\n@2 C0_de 1 // three\r\n@0\r\nA\r\n\r\n  b\r\n@4 f")
     assert read_memory(path, 16) == [0xA, 0xB, 0xC0DE, 1, 0xF]
     path.write_bytes(b"@a//c\n0")
-    with pytest.raises(TileError, match="m.memh: address 0x0 has no word"):
+    with pytest.raises(TileError, match=r"m\.memh: address 0x0 has no word"):
         read_memory(path, 16)
     path.write_bytes(b"// nothing\n")
     assert read_memory(path, 16) == []
@@ -152,7 +152,7 @@ def test_tables_that_are_none_are_refused(tmp_path):
         with pytest.raises(ValueError, match=f"max_length is {max_length}"):
             read_table_memory(path, max_length)
     path.write_text("20\n20\n")
-    with pytest.raises(TileError, match="table.memh: the entry of symbol 1 is 0x20; .* it is 0x30"):
+    with pytest.raises(TileError, match=r"table\.memh: the entry of symbol 1 is 0x20; .* 0x30"):
         read_table_memory(path, 5)
     path.write_text("40\n40\n")
     with pytest.raises(TileError, match=r"table\.memh: "):
