@@ -15,8 +15,6 @@ from huffq.cli import main
 settings.register_profile("huffq", deadline=None)
 settings.load_profile("huffq")
 
-from huffq import tiles
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the soak tests in full")

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from huffq import CodeTable
-from huffq.rtl import Core, export_rtl, sample_tiles, sources, write_vectors
+from huffq.rtl import (
+    Core,
+    code_vectors,
+    export_rtl,
+    read_vectors,
+    sample_tiles,
+    sources,
+    write_vectors,
+)
+from huffq.tiles import Coding, Export, Tiling, code_tiles, export_tiles
+from tile_sets import random_convolution
 
 
 def needs(tool: str) -> pytest.MarkDecorator:
@@ -62,7 +72,7 @@ def test_verilator_runs_every_set_of_parameters(exported):
     assert "PASS" in make(folder, "verilator", STALL=0)
     tiles = sample_tiles(table, core.rows, tiles=200, nij=13, seed=1)
     (folder / "many").mkdir()
-    write_vectors(folder / "many", tiles, [table], core)
+    write_vectors(folder / "many", code_vectors(tiles, [table], core), core)
     for stall, seed in ((100, 2), (10, 3)):
         make(folder, "verilator", DIR="many", STALL=stall, SEED=seed)
     clocks, promised = map(
@@ -86,7 +96,7 @@ def test_verilator_loads_a_thousand_random_tables(exported):
     tables = [random_table(core, rng, int(count)) for count in used]
     tiles = [sample_tiles(table, core.rows, tiles=1, nij=7)[0] for table in tables]
     (folder / "tables").mkdir()
-    write_vectors(folder / "tables", tiles, tables, core)
+    write_vectors(folder / "tables", code_vectors(tiles, tables, core), core)
     for stall in (0, 80):
         assert "PASS: 1000 tiles" in make(folder, "verilator", DIR="tables", STALL=stall)
 
@@ -96,9 +106,30 @@ def test_verilator_loads_a_thousand_random_tables(exported):
 def test_a_thousand_real_tiles_on_verilator(real_tiles, tmp_path, lanes):
     counts = sum(np.bincount(tile.ravel(), minlength=16) for tile in real_tiles)
     table = CodeTable.from_counts(counts)
-    export_rtl(tmp_path, table, Core(lanes=lanes), real_tiles)
+    core = Core(lanes=lanes)
+    export_rtl(tmp_path, table, core, code_vectors(real_tiles, [table], core))
     for stall in (0, 64):
         assert "PASS: 1000 tiles" in make(tmp_path, "verilator", STALL=stall)
+
+
+@needs("verilator")
+@pytest.mark.parametrize("table", ["tile", "layer"])
+@pytest.mark.parametrize("memory", ["hex", "binary"])
+def test_exported_tiles_run_on_verilator(tmp_path, table, memory):
+    convolution = random_convolution(
+        np.random.default_rng(0), (2, 12, 6, 5), 8, signed=True, padding=(1, 1, 1, 1)
+    )
+    coded = code_tiles(Tiling(convolution), Coding(table, pitch="worst"))
+    export_tiles(tmp_path / "export", coded, Export(memory=memory))
+    vectors, core = read_vectors(tmp_path / "export")
+    assert (core.rows, len(vectors.tables)) == (8, {"tile": 4, "layer": 1}[table])
+    export_rtl(tmp_path, vectors.tables[0], core, vectors)
+    assert "PASS: 4 tiles" in make(tmp_path, "verilator")
+    rows = (tmp_path / "tiles" / "rows.memh").read_text().split()
+    for number, image in enumerate(("image0", "image1")):
+        lines = (tmp_path / "export" / image / "activation_tile0.txt").read_text().split()
+        expected = [f"{int(line, 2):08x}" for line in lines]
+        assert rows[2 * number * len(lines) : (2 * number + 1) * len(lines)] == expected
 
 
 @needs("iverilog")

@@ -58,6 +58,7 @@ _LAZY = {
     "layer_tiles",
     "models",
     "quant",
+    "rtl",
     "testbench",
     "tiles",
     "train",

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from huffq._atomic import atomic_writer
 from huffq.rtl.core import sources
-from huffq.rtl.vectors import sample_tiles, write_vectors
+from huffq.rtl.vectors import code_vectors, sample_tiles, write_vectors
 from huffq.words import write_table_memory
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
 
     from huffq._huffq import CodeTable
     from huffq.rtl.core import Core
-    from huffq.tiles import Integers
+    from huffq.rtl.vectors import Vectors
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,7 +25,7 @@ def export_rtl(
     folder: str | os.PathLike[str],
     table: CodeTable,
     core: Core,
-    tiles: Sequence[Integers] | None = None,
+    vectors: Vectors | None = None,
 ) -> None:
     """Write the cores for a code, with a bench that runs on Icarus Verilog and on Verilator.
 
@@ -36,18 +35,21 @@ def export_rtl(
 
     Args:
         folder: Where all goes; made if it does not exist.
-        table: The code: built in if the cores are not loadable, else what the bench loads.
+        table: The code: built in if the cores are not loadable.
         core: The parameters.
-        tiles: What the bench decodes and encodes, ``[nij, rows]`` each; None draws some.
+        vectors: What the bench decodes and encodes; None draws some tiles.
 
     Raises:
-        ValueError: The table or a tile does not fit the parameters.
+        ValueError: The table or the vectors do not fit the parameters.
         OSError: A file cannot be written.
     """
     core.require(table)
     folder = Path(folder)
+    if vectors is None:
+        vectors = code_vectors(sample_tiles(table, core.rows), [table], core)
+    vectors.require_fit(core)
     (folder / "tiles").mkdir(parents=True, exist_ok=True)
-    write_vectors(folder / "tiles", tiles or sample_tiles(table, core.rows), [table], core)
+    write_vectors(folder / "tiles", vectors, core)
     write_table_memory(folder / "code_table.memh", table, core.max_length)
     for kind in ("cores", "bench"):
         (folder / kind).mkdir(exist_ok=True)
