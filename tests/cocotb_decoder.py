@@ -20,10 +20,12 @@ from rtl_streams import (
     draw,
     random_lengths,
     table_beats,
+    tree_beats,
     word_beats,
 )
 
 LANES = int(cocotb.plusargs["lanes"])
+LOAD = tree_beats if cocotb.top._name == "tree_walker" else table_beats
 
 
 def coded(lengths, symbols):
@@ -44,11 +46,11 @@ async def play(bench, tiles):
     previous = None
     for tile in tiles:
         if tile.lengths != previous:
-            bench.control.append(("table", table_beats(tile.lengths, 4)))
+            bench.control.append(("table", LOAD(tile.lengths, 4)))
         previous = tile.lengths
         bench.control.append(("tile", [{"tdata": tile.count}]))
         bench.sources["word"].beats.extend(word_beats(tile.words))
-    work = sum(tile.count + len(tile.words) + 40 for tile in tiles)
+    work = sum(tile.count + 33 * len(tile.words) + 40 for tile in tiles)
     packets = await bench.run("symbol", len(tiles), 100 + 3 * work)
     for number, (tile, packet) in enumerate(zip(tiles, packets, strict=True)):
         symbols, status = unpack(packet)

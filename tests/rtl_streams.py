@@ -149,6 +149,25 @@ def table_beats(lengths, symbol_bits):
     ]
 
 
+def tree_beats(lengths, symbol_bits):
+    """Return the beats that load a code into the benchmark's tree walker: nodes, root first."""
+    leaf, nodes = 1 << symbol_bits, [[0, 0]]
+    for (length, codeword), symbol in canonical(lengths).items():
+        at = 0
+        for place in range(length - 1, -1, -1):
+            side = codeword >> place & 1
+            if place == 0:
+                nodes[at][side] = leaf | symbol
+            elif nodes[at][side] == 0:
+                nodes.append([0, 0])
+                nodes[at][side] = len(nodes) - 1
+            at = nodes[at][side]
+    return [
+        {"tdata": high << symbol_bits + 1 | low, "tlast": int(i + 1 == len(nodes))}
+        for i, (low, high) in enumerate(nodes)
+    ]
+
+
 def word_beats(words):
     """Return the beats of a packet of words."""
     return [{"tdata": word, "tlast": int(i + 1 == len(words))} for i, word in enumerate(words)]

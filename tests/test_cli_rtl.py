@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tile_sets import random_convolution
 
 import huffq
 from huffq import CodeTable
@@ -12,6 +11,7 @@ from huffq.cli import main
 from huffq.rtl import sources
 from huffq.tiles import Coding, Tiling, code_tiles, export_tiles, write_code_table
 from huffq.words import read_table_memory
+from tile_sets import random_convolution
 
 LENGTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15]
 

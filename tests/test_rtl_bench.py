@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,3 +182,20 @@ def test_yosys_synthesises_without_latches(tmp_path, name):
     assert "Longest topological path" in log
     assert "latch" not in log.lower().split("printing statistics")[-1]
     assert "Warning" not in log
+
+
+@needs("yosys")
+def test_the_area_benchmark_prints_every_core():
+    script = Path(__file__).parents[1] / "benches" / "rtl.py"
+    command = [sys.executable, str(script), "--symbol-bits", "2", "--max-length", "3"]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    for kind in ("loadable", "fixed"):
+        rows = re.findall(
+            rf"^(.*), {kind} +([\d.]+) +(\d+) +\d+ +(\d+) +(\d+)$", process.stdout, re.M
+        )
+        assert [name for name, *_ in rows] == [
+            "tree walker, one bit a clock",
+            *["huffq_decoder"] * 2,
+            *["huffq_encoder"] * 2,
+        ]
+        assert all(int(cells) < int(area) for _, _, cells, area, _ in rows)

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(
     shutil.which("iverilog") is None, reason="Icarus Verilog (iverilog) is not installed"
 )
 
+WALKER = Path(__file__).parents[1] / "benches" / "rtl" / "tree_walker.sv"
 WIDTHS = {"WORD_BITS": 32, "SYMBOL_BITS": 4, "MAX_LENGTH": 15, "LOADABLE": 1}
 
 
@@ -30,9 +31,9 @@ def simulate(tmp_path_factory):
             built[top, lanes] = get_runner("icarus"), tmp_path_factory.mktemp(f"{top}{lanes}")
             runner, folder = built[top, lanes]
             runner.build(
-                sources=sources("cores"),
+                sources=[WALKER] if top == "tree_walker" else sources("cores"),
                 hdl_toplevel=top,
-                parameters={**WIDTHS, "LANES": lanes},
+                parameters=WIDTHS if top == "tree_walker" else {**WIDTHS, "LANES": lanes},
                 build_args=["-g2012"],
                 build_dir=folder,
                 timescale=("1ns", "1ns"),
@@ -82,6 +83,13 @@ def test_decoder(simulate, test, lanes):
 )
 def test_encoder(simulate, test, lanes):
     simulate("huffq_encoder", "cocotb_encoder", test, lanes)
+
+
+@pytest.mark.parametrize(
+    "test", ["a_thousand_random_tables", "a_faulty_tile_leaves_the_next_alone"]
+)
+def test_the_decoder_that_the_benchmark_compares_with(simulate, test):
+    simulate("tree_walker", "cocotb_decoder", test, 1)
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
