@@ -1,9 +1,21 @@
-//! Multi-symbol decoding of several streams at once.
+//! The serial layout: codewords joined, and several symbols a look-up from several streams at once.
 //!
-//! Shift, load, shift: in one lane each look-up waits some ten cycles for the one before. The lanes
+//! Decoding is shift, load, shift: in one lane each look-up waits some ten cycles for the one before. The lanes
 //! do not depend on each other, so the look-ups of one hide the latency of the others'.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use super::{Backend, Kind};
+use crate::bits::BitWriter;
+
+/// Symbols whose codewords [`Backend::put_codewords`] puts at once.
+pub(crate) const PUT_TOGETHER: usize = 64;
+
+/// The codewords of symbols below 16, each in the low bits, and their lengths.
+pub(crate) struct ShortAlphabet {
+    pub codewords: [u16; 32],
+    pub lengths: [u16; 32],
+}
 
 /// Index bits of [`Entries`]: 16 KiB, which leaves half of a small first-level cache free.
 pub(crate) const INDEX_BITS: u32 = 11;
@@ -36,6 +48,24 @@ pub(crate) struct Lane<'a> {
 }
 
 impl Backend {
+    /// Puts the codewords of symbols, which must be below 16. False: nothing was put, as the
+    /// backend has no vector instructions for it, or eight codewords exceed
+    /// [`BitWriter::MAX_PUT`].
+    #[inline]
+    pub(crate) fn put_codewords(
+        self,
+        code: &ShortAlphabet,
+        symbols: &[u8; PUT_TOGETHER],
+        writer: &mut BitWriter,
+    ) -> bool {
+        match self.0 {
+            // SAFETY: a `Backend` of this kind exists only where the machine has AVX-512 and BMI2.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => unsafe { avx512::put_codewords(code, symbols, writer) },
+            _ => false,
+        }
+    }
+
     /// Decodes all `lanes` of the serial layout until one of them comes near the end of its input or
     /// output, or meets a codeword that no entry holds. Nothing behind a lane's output is touched,
     /// whatever the entries are.

@@ -8,7 +8,7 @@ use crate::CodeTable;
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
 use crate::kernels::{Codewords, LANE_INDEX_BITS, LaneTable};
-use crate::lengths::package_merge;
+use crate::lengths::{huffman, package_merge};
 
 /// The longest codeword: a decoding table has an entry for each string of that many bits.
 pub(crate) const LIMIT: u8 = LANE_INDEX_BITS as u8;
@@ -41,8 +41,11 @@ impl MaskCode {
     /// The best code for these counts; bytes without any get a codeword too, since the code may
     /// serve data that it was not trained on.
     pub(super) fn from_counts(counts: &[u32; 256]) -> Result<Self> {
-        let raised: Vec<u64> = counts.iter().map(|&n| u64::from(n) + 1).collect();
-        let lengths = package_merge(&raised, LIMIT)?;
+        let raised = counts.map(|n| u64::from(n) + 1);
+        let lengths = match huffman(&raised, LIMIT) {
+            Some(lengths) => lengths.to_vec(),
+            None => package_merge(&raised, LIMIT)?,
+        };
         Ok(Self::new(&CodeTable::from_lengths(&lengths)?))
     }
 
@@ -63,6 +66,18 @@ impl MaskCode {
         let lengths = package_merge(&weights, LIMIT)?;
         let code = Self::new(&CodeTable::from_lengths(&lengths)?);
         Ok(cell.get_or_init(|| code))
+    }
+
+    /// Bits, in 1/512, that a byte takes whose bits are set with a probability of `density` / 64.
+    pub(super) fn expected_bits(&self, density: u64) -> u64 {
+        let cost = |(byte, &length): (u32, &u8)| {
+            let set = byte.count_ones();
+            let weight = density.pow(set) * (DENSITIES - density).pow(8 - set);
+            u128::from(weight) * u128::from(length)
+        };
+        let sum: u128 = (0u32..).zip(&self.lengths).map(cost).sum();
+        // The weights sum to 64^8.
+        (sum >> (48 - 9)) as u64
     }
 
     /// Bits that mask bytes with these counts take.

@@ -35,11 +35,11 @@ mod tests {
         let mut back = vec![0xaa; symbols.len()];
         decode(&bytes, &table, &mut back).unwrap();
         assert_eq!(back, symbols);
-        let mut payload = Vec::new();
-        encode_indexed(symbols, &counts, &table, &mut payload).unwrap();
-        assert!(payload.ends_with(&bytes), "the bitstream is the plain one");
-        assert_eq!(payload.len(), indexed_len(symbols.len(), bits));
         for backend in Backend::available() {
+            let mut payload = Vec::new();
+            encode_indexed(backend, symbols, &counts, &table, &mut payload).unwrap();
+            assert!(payload.ends_with(&bytes), "{backend:?}: the bitstream is the plain one");
+            assert_eq!(payload.len(), indexed_len(symbols.len(), bits));
             back.fill(0xaa);
             decode_indexed(backend, &payload, &table, &mut Scratch::default(), &mut back).unwrap();
             assert_eq!(back, symbols, "{backend:?}");
@@ -66,6 +66,31 @@ mod tests {
         let deep: Vec<u8> = (0..17).flat_map(|s| vec![s as u8; fibonacci[s]]).collect();
         round_trip(&deep, 15);
         round_trip(&deep, 12);
+    }
+
+    #[test]
+    fn codewords_put_together_may_be_of_any_length() {
+        let lengths: Vec<u8> = (1..=11).chain([12; 2]).collect();
+        let table = CodeTable::from_lengths(&lengths).unwrap();
+        // Eight neighbours take from 8 to 96 bits.
+        let symbols: Vec<u8> = (0..20_000).map(|i| (i % 13).min(i / 700 % 13) as u8).collect();
+        let counts = histogram::count(Backend::current().unwrap(), &symbols);
+        let mut plain = Vec::new();
+        let mut pending = String::new();
+        for &symbol in &symbols {
+            let (codeword, length) = (table.codewords()[symbol as usize], lengths[symbol as usize]);
+            pending += &format!("{codeword:0width$b}", width = length.into());
+            while pending.len() >= 8 {
+                plain.push(u8::from_str_radix(&pending[..8], 2).unwrap());
+                pending.drain(..8);
+            }
+        }
+        for backend in Backend::available() {
+            let mut payload = Vec::new();
+            encode_indexed(backend, &symbols, &counts, &table, &mut payload).unwrap();
+            let bitstream = &payload[indexed_len(symbols.len(), 0)..];
+            assert_eq!(bitstream[..plain.len()], plain, "{backend:?}");
+        }
     }
 
     #[test]
@@ -116,7 +141,7 @@ mod tests {
         let counts = histogram::count(backend, &symbols);
         let table = CodeTable::from_counts(&counts, 12).unwrap();
         let mut payload = Vec::new();
-        encode_indexed(&symbols, &counts, &table, &mut payload).unwrap();
+        encode_indexed(backend, &symbols, &counts, &table, &mut payload).unwrap();
         assert_eq!(usize::from(payload[0]), LANES);
         let bits_of_lengths = 8 * (payload.len() - table.cost(&counts).div_ceil(8) as usize);
         let (mut out, mut scratch) = (vec![0; symbols.len()], Scratch::default());
