@@ -96,8 +96,9 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
         (["--lengths", "1", "1", "--count-bits", "8"], "288 symbols; count_bits is 8"),
         (["--counts", "wide.npy"], "value 16"),
         (["--counts", "floats.npy"], "must be integers"),
-        (["--counts", "two.huffq"], "2 fields"),
+        (["--counts", "two.huffq"], "3 fields"),
         (["--counts", "two.huffq", "--field", "c"], "no field 'c'"),
+        (["--counts", "two.huffq", "--field", "label"], "holds int64, not codes"),
         (["--counts", "missing.npy"], "missing.npy"),
         (["--tiles", "."], "tiles.json"),
         (["--tiles", ".", "--rows", "4"], "--rows is the export's"),
@@ -110,7 +111,8 @@ def test_what_cannot_be_is_one_sentence_and_leaves_no_folder(
     np.save("wide.npy", np.full((2, 2), 16))
     np.save("floats.npy", np.zeros((2, 2)))
     field = np.zeros((3, 4), np.uint8)
-    huffq.encode_dataset({"a": field, "b": field}, "two.huffq", bits=4)
+    fields = {"a": field, "b": field, "label": np.arange(3)}
+    huffq.encode_dataset(fields, "two.huffq", bits={"a": 4, "b": 4})
     assert run(*argv, "--out-dir", "out") == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1

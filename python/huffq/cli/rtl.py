@@ -177,7 +177,12 @@ def _field(args: argparse.Namespace) -> tuple[Field, int]:
     name = args.field or names[0]
     if name not in dataset:
         raise DataError(f"{args.counts} has no field {name!r}; it has {', '.join(names)}")
-    return dataset[name], dataset[name].bits
+    field = dataset[name]
+    if field.bits is None:
+        raise DataError(f"field {name!r} of {args.counts} holds {field.dtype}, not codes")
+    if field.ragged:
+        raise DataError(f"field {name!r} of {args.counts} has samples of differing length")
+    return field, field.bits
 
 
 def _array(args: argparse.Namespace) -> tuple[npt.NDArray[Any], int]:
