@@ -10,8 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference_block import check, decode_block
-from reference_decoder import Cut, crc32c, nested_of, product, to_codes
-from reference_nested import Axes, Codebook, check_axes, read_varint, usual_axes
+from reference_decoder import (
+    CAPS,
+    CODEBOOKS,
+    LEVELS,
+    Cut,
+    crc32c,
+    nested_of,
+    product,
+    to_codes,
+)
+from reference_nested import Axes, check_axes, read_varint, usual_axes
 
 VERSION = 0
 SCHEMA, SEGMENT, BLOCK, PAGE, ROOT = range(1, 6)
@@ -73,7 +82,8 @@ class Reader:
 class Field:
     """A field as the schema has it."""
 
-    def __init__(self, number: int, described: dict[str, Any]) -> None:
+    def __init__(self, number: int, described: dict[str, Any], level: int) -> None:
+        self.codebook = CODEBOOKS[level]
         self.number, self.name = number, described["name"]
         shape = described["sample_shape"]
         self.ragged = bool(shape) and shape[0] is None
@@ -88,7 +98,8 @@ class Field:
             axes = field_axes(described, len(shape), self.ragged)
             check_axes(axes, self.sample_shape)
         self.axes = axes
-        self.cut = Cut(symbols, axes, self.ragged, described.get("block_items", 0))
+        cap = CAPS[0] if self.bits is None else CAPS[level]
+        self.cut = Cut(symbols, axes, self.ragged, cap, described.get("block_items", 0))
         self.parts: list[np.ndarray[Any, Any]] = []
         self.lengths: list[int] = []
 
@@ -100,7 +111,7 @@ class Field:
         for data, segment in zip(segments, cut, strict=True):
             codebook = None
             if data and self.bits is not None:
-                codebook = Codebook(data, self.bits, self.signed, self.sample_shape, self.axes)
+                codebook = self.codebook(data, self.bits, self.signed, self.sample_shape, self.axes)
             for block in segment:
                 body = next(upcoming)
                 if self.bits is None:
@@ -190,8 +201,9 @@ def decode_file(data: bytes) -> dict[str, Any]:
     schema_json = root.take(*root.unpack("I"))
     check(first.kind == SCHEMA and first.payload == schema_json, "the schemas differ")
     schema = json.loads(schema_json)
-    check(schema.get("level", "dense") in ("fast", "dense"), "the level is unknown")
-    fields = [Field(number, described) for number, described in enumerate(schema["fields"])]
+    check(schema.get("level", "dense") in LEVELS, "the level is unknown")
+    level = LEVELS.index(schema.get("level", "dense"))
+    fields = [Field(number, field, level) for number, field in enumerate(schema["fields"])]
     totals = [root.unpack(f"QQ{2**f.bits}Q" if f.bits else "QQ") for f in fields]
     by_offset = {record.offset: record for record in rest}
     ragged = [field for field in fields if field.ragged]

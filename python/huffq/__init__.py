@@ -66,15 +66,14 @@ _LAZY = {
     "capture",
     "check",
     "checkpoint",
-    "coded_tile",
     "data",
     "layer_tiles",
     "models",
     "quant",
     "testbench",
-    "tile_export",
     "tiles",
     "train",
+    "words",
 }
 
 

@@ -6,7 +6,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from huffq._atomic import atomic_writer
 from huffq._chunks import chunks
 from huffq._progress import progress_bar
 from huffq.cli.options import Commands, add_command, add_threads_option, whole_number
+from huffq.codec import Level
 from huffq.errors import DataError
 from huffq.report import encode_table, format_bytes, info_table
 
@@ -48,7 +49,7 @@ def _add_encode(commands: Commands) -> None:
     parser.add_argument(
         "--bits", type=whole_number(1), help="bit width (default: the narrowest that fits)"
     )
-    parser.add_argument("--level", choices=("fast", "dense"), default="dense")
+    parser.add_argument("--level", choices=get_args(Level), default="dense")
     parser.add_argument(
         "--resume", action="store_true", help="go on with what an interrupted run left"
     )
