@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from reference_decoder import (
 )
 from reference_nested import Axes, check_axes, read_varint, usual_axes
 
-VERSION = 0
+VERSION = 1
 SCHEMA, SEGMENT, BLOCK, PAGE, ROOT = range(1, 6)
 
 
@@ -134,7 +135,7 @@ class Field:
         if not self.ragged:
             return joined
         ends = np.cumsum([0, *self.lengths])
-        return [joined[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [joined[a:b] for a, b in pairwise(ends)]
 
 
 def field_axes(described: dict[str, Any], ndim: int, ragged: bool) -> Axes:
@@ -167,12 +168,16 @@ def decode_group(
         place, blocks = 0, []
         for head, segment in zip(heads, list(field.cut.segments(items)) or [[]], strict=True):
             record = by_offset[at]
-            check(record[:4] == (SEGMENT, field.number, page.group, place), "a segment is elsewhere")
+            check(
+                record[:4] == (SEGMENT, field.number, page.group, place), "a segment is elsewhere"
+            )
             check(record.payload == head, "a segment and its copy differ")
             at += record.length
             for _ in segment:
                 record = by_offset[at]
-                check(record[:4] == (BLOCK, field.number, page.group, place), "a block is elsewhere")
+                check(
+                    record[:4] == (BLOCK, field.number, page.group, place), "a block is elsewhere"
+                )
                 check(record.length == reader.varint(), "the page gives another length")
                 blocks.append(record.payload)
                 at += record.length
@@ -196,7 +201,9 @@ def decode_file(data: bytes) -> dict[str, Any]:
     root_at, root_len, crc = struct.unpack_from("<QII", data, len(data) - 24)
     check(crc == crc32c(data[-24:-12]), "the trailer is damaged")
     first, *rest, last = records(data)
-    check((last.kind, last.offset, last.length) == (ROOT, root_at, root_len), "the root is elsewhere")
+    check(
+        (last.kind, last.offset, last.length) == (ROOT, root_at, root_len), "the root is elsewhere"
+    )
     root = Reader(last.payload)
     schema_json = root.take(*root.unpack("I"))
     check(first.kind == SCHEMA and first.payload == schema_json, "the schemas differ")
@@ -211,7 +218,9 @@ def decode_file(data: bytes) -> dict[str, Any]:
     while root.at < len(root.payload):
         page_at, page_len, end, *items = root.unpack(f"QIQ{len(ragged)}Q")
         page = by_offset[page_at]
-        check((page.kind, page.group, page.length) == (PAGE, group, page_len), "a page is elsewhere")
+        check(
+            (page.kind, page.group, page.length) == (PAGE, group, page_len), "a page is elsewhere"
+        )
         samples += decode_group(page, by_offset, fields, samples)
         check(samples == end, "the root counts other samples")
         check(items == [sum(field.lengths) for field in ragged], "the root counts other items")

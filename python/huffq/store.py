@@ -45,8 +45,8 @@ class Dataset:
     """An open dataset: named fields of equally many samples.
 
     ``len(dataset)`` is the number of samples; ``name in dataset`` tells whether it has a field of
-    that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and of
-    forked processes, may read one dataset. It pickles as its path.
+    that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and
+    of forked processes, may read one dataset. It pickles as its path.
 
     Attributes:
         path: The file or folder.
@@ -184,7 +184,9 @@ class Dataset:
             reader = self._shards.reader(shard)
             for chunk in reader.batches(numbers, first, last, step, self._threads):
                 samples = min(step, last - first)
-                yield [field.unpack(samples, *part) for field, part in zip(chosen, chunk, strict=True)]
+                yield [
+                    field.unpack(samples, *part) for field, part in zip(chosen, chunk, strict=True)
+                ]
                 first += samples
 
     def _mean_bytes(self, field: Field) -> float:

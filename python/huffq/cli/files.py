@@ -109,8 +109,8 @@ def decode(args: argparse.Namespace) -> None:
     ragged = [name for name in names if dataset[name].ragged]
     if ragged:
         raise ValueError(
-            f"{args.input}: the samples of {ragged[0]!r} differ in length, which numpy's files do not "
-            "hold; choose other fields with --fields, or read it with huffq.open"
+            f"{args.input}: the samples of {ragged[0]!r} differ in length, which numpy's files do "
+            "not hold; choose other fields with --fields, or read it with huffq.open"
         )
     if suffix == ".npy" and len(names) > 1:
         raise ValueError(
@@ -188,8 +188,7 @@ def _add_recover(commands: Commands) -> None:
         commands,
         recover,
         "Salvage the whole samples of a damaged or unfinished .huffq file",
-        "  huffq recover damaged.huffq whole.huffq\n"
-        "  huffq recover killed.huffq.part whole.huffq",
+        "  huffq recover damaged.huffq whole.huffq\n  huffq recover killed.huffq.part whole.huffq",
     )
     parser.add_argument("input", help="damaged file, or the .part of a writer that was killed")
     parser.add_argument("output", help="new .huffq file")

@@ -86,8 +86,7 @@ impl StoreWriter {
             let writer = self.lock().take().ok_or_else(closed)?;
             writer.finish().map_err(in_file(&self.path))
         })?;
-        let field =
-            |f: &FieldSummary| (py_totals(py, &f.totals), f.encode_time.as_secs_f64());
+        let field = |f: &FieldSummary| (py_totals(py, &f.totals), f.encode_time.as_secs_f64());
         let shard = |s: ShardSummary| (s.path, s.samples, s.bytes);
         let shards = summary.shards.into_iter().map(shard).collect();
         Ok((summary.samples, shards, summary.fields.iter().map(field).collect()))
@@ -284,10 +283,7 @@ impl StoreReader {
         fields.iter().try_for_each(|&field| self.check_field(field))?;
         let threads = checked_threads(threads)?;
         let batches = Batches::new(self.reader.clone(), fields, start..stop, step, threads);
-        Ok(StoreBatches {
-            path: self.path.clone(),
-            batches: batches.map_err(in_file(&self.path))?,
-        })
+        Ok(StoreBatches { path: self.path.clone(), batches: batches.map_err(in_file(&self.path))? })
     }
 }
 

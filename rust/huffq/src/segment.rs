@@ -108,8 +108,7 @@ pub fn encode(
         if let Some(segment) = prepared.finish(blocks, false)? {
             return Ok(segment);
         }
-        let encode =
-            |coder: &mut Coder, block| prepared.encode_block(form, coder, block, true);
+        let encode = |coder: &mut Coder, block| prepared.encode_block(form, coder, block, true);
         let blocks = (0..prepared.blocks()).collect();
         let blocks = parallel::map(threads, blocks, || Coder::new(backend), encode)?;
         Ok(prepared.finish(blocks, true)?.expect("the segment goes without a codebook"))
