@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import resource
 import struct
 import time
@@ -170,26 +171,24 @@ def read_all(path: Path) -> None:
 
 
 def test_every_bit_flip_of_a_small_file_is_an_error_or_harmless(path: Path) -> None:
-    whole = write(path, 20, group_samples=8)
+    whole = write(path, 6, group_samples=4)
     read_all(path)
     quiet = 0
-    for bit in range(8 * len(whole)):
-        damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(damaged)
-        with pytest.raises(huffq.HuffqError):
-            huffq.open(path).verify()
-        try:
-            read_all(path)
-            quiet += 1
-        except huffq.HuffqError:
-            pass
+    with path.open("r+b", buffering=0) as file:
+        for bit in range(8 * len(whole)):
+            os.pwrite(file.fileno(), bytes([whole[bit // 8] ^ 1 << bit % 8]), bit // 8)
+            with pytest.raises(huffq.HuffqError):
+                huffq.open(path, threads=1).verify()
+            with contextlib.suppress(huffq.HuffqError):
+                read_all(path)
+                quiet += 1
+            os.pwrite(file.fileno(), whole[bit // 8 : bit // 8 + 1], bit // 8)
     # Copies that reading has no need of.
     assert 0 < quiet < 4 * len(whole)
 
 
 def test_every_truncation_is_an_error(path: Path) -> None:
-    whole = write(path, 20, group_samples=8)
+    whole = write(path, 6, group_samples=4)
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(huffq.TruncatedFileError):
@@ -294,9 +293,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "no fields", file_of(b'{"fields": []}', b"", [], b"")
 
 
-@pytest.mark.parametrize(
-    ("what", "data"), list(hostile()), ids=lambda x: x if isinstance(x, str) else ""
-)
+@pytest.mark.parametrize("data", [pytest.param(data, id=what) for what, data in hostile()])
 def test_hostile_files_are_refused_at_once(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
