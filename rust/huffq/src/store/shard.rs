@@ -275,8 +275,8 @@ mod tests {
         let reading = fastest(&mut || {
             let sample = (group * 1000 * SAMPLES + 777) as u64;
             let mut out = [0; SAMPLE];
-            #[allow(clippy::single_range_in_vec_init)]
-            reader.read(0, &[sample..sample + 1], &mut out, NonZero::new(1)).unwrap();
+            let range = sample..sample + 1;
+            reader.read(0, std::slice::from_ref(&range), &mut out, NonZero::new(1)).unwrap();
             assert_eq!(out, codes[777 * SAMPLE..778 * SAMPLE]);
             group += 1;
         });
