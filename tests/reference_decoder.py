@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,12 +15,12 @@ import reference_nested
 from reference_block import Nested, check, decode_block
 from reference_nested import Axes, check_axes, read_varint
 
-CAPS = [65536, 65536, 524288]
-"""Most symbols of a block, by the number of the level."""
-
 LEVELS = ["fast", "dense", "max"]
+CAPS = [65536, 65536, 524288]
+"""Most symbols of a block at each level."""
 
-CODEBOOKS = [None, reference_nested.Codebook, reference_max.Codebook]
+Codebook: TypeAlias = reference_nested.Codebook | reference_max.Codebook
+CODEBOOKS: list[Any] = [None, reference_nested.Codebook, reference_max.Codebook]
 
 
 def crc32c(data: bytes) -> int:
@@ -106,7 +106,7 @@ class Cut:
             yield blocks[first : first + step]
 
 
-def nested_of(codebook: Any, block: Block) -> Nested | None:
+def nested_of(codebook: Codebook | None, block: Block) -> Nested | None:
     if codebook is None:
         return None
     where = {"sample_shape": block.sample_shape, "first_channel": block.first_channel}

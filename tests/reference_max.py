@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 import numpy as np
 
 from reference_block import HighBits, check
@@ -44,12 +42,7 @@ class Codebook:
         first_channel: int = 0,
     ) -> list[int]:
         """The symbols of a block, of samples of a shape, in C order."""
-        if sample_shape is not None:
-            part = copy(self)
-            channels = 1 if self.axes.channel is None else sample_shape[self.axes.channel]
-            part.kinds = self.kinds[first_channel : first_channel + channels]
-            part.sample_shape = sample_shape
-            return part.decode(payload, n)
+        shape = self.sample_shape if sample_shape is None else sample_shape
         counts, at = [], 0
         for _ in self.classes:
             count, at = read_varint(payload, at)
@@ -62,15 +55,16 @@ class Codebook:
             for own, count in zip(self.classes, counts, strict=True)
         ]
         reader.finish()
-        return self.join(sequences, n)
+        return self.join(sequences, n, shape, first_channel)
 
-    def join(self, sequences: list[list[int]], n: int) -> list[int]:
-        samples = n // int(np.prod(self.sample_shape, dtype=np.int64))
-        places, kinds = self.matrix(samples)
+    def join(
+        self, sequences: list[list[int]], n: int, shape: list[int], first_channel: int
+    ) -> list[int]:
+        places, kinds = self.matrix(n // int(np.prod(shape, dtype=np.int64)), shape, first_channel)
         matrix = np.zeros(places.shape, np.int64)
         taken = [0] * len(sequences)
         for row in range(len(matrix)):
-            first, second = self.neighbours(matrix, row)
+            first, second = self.neighbours(matrix, row, shape)
             for column, kind in enumerate(kinds):
                 level = self.levels[first[column]], self.levels[second[column]]
                 number = self.map[kind][level]
@@ -81,28 +75,34 @@ class Codebook:
         block[places] = matrix
         return [int(number) ^ self.flip for number in block]
 
-    def matrix(self, samples: int) -> tuple[np.ndarray, list[int]]:
+    def matrix(
+        self, samples: int, shape: list[int], first_channel: int
+    ) -> tuple[np.ndarray, list[int]]:
         """Where in the block each place of the matrix stands, and the kind of each column."""
         axes = self.axes
-        places = np.arange(samples * int(np.prod(self.sample_shape, dtype=np.int64)))
-        places = places.reshape(samples, *self.sample_shape)
-        rows = [axis for axis in range(len(self.sample_shape)) if axis not in axes]
+        places = np.arange(samples * int(np.prod(shape, dtype=np.int64)))
+        places = places.reshape(samples, *shape)
+        rows = [axis for axis in range(len(shape)) if axis not in axes]
         rows += [axis for axis in (axes.second, axes.first) if axis is not None]
         channel = [] if axes.channel is None else [1 + axes.channel]
         places = places.transpose([*(1 + axis for axis in rows), *channel, 0])
-        places = places.reshape(-1, len(self.kinds), samples)
-        order = sorted(range(len(self.kinds)), key=self.kinds.__getitem__)
-        columns = [self.kinds[channel] for channel in order for _ in range(samples)]
+        here = 1 if axes.channel is None else shape[axes.channel]
+        kinds = self.kinds[first_channel : first_channel + here]
+        places = places.reshape(-1, here, samples)
+        order = sorted(range(here), key=kinds.__getitem__)
+        columns = [kinds[channel] for channel in order for _ in range(samples)]
         return places[:, order].reshape(len(places), -1), columns
 
-    def neighbours(self, matrix: np.ndarray, row: int) -> tuple[np.ndarray, np.ndarray]:
+    def neighbours(
+        self, matrix: np.ndarray, row: int, shape: list[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of both neighbours of every symbol of a row."""
         axes, first, second = self.axes, None, None
         if axes.first is not None:
-            width = self.sample_shape[axes.first]
+            width = shape[axes.first]
             first = row - 1 if row % width > 0 else None
             if axes.second is not None:
-                above = row // width % self.sample_shape[axes.second] > 0
+                above = row // width % shape[axes.second] > 0
                 second = row - width if above else None
             else:
                 second = row - 2 if row % width > 1 else None

@@ -84,8 +84,7 @@ class Field:
     """A field as the schema has it."""
 
     def __init__(self, number: int, described: dict[str, Any], level: int) -> None:
-        self.codebook = CODEBOOKS[level]
-        self.number, self.name = number, described["name"]
+        self.number, self.name, self.level = number, described["name"], level
         shape = described["sample_shape"]
         self.ragged = bool(shape) and shape[0] is None
         self.item_shape: list[int] = shape[1:] if self.ragged else shape
@@ -99,7 +98,7 @@ class Field:
             axes = field_axes(described, len(shape), self.ragged)
             check_axes(axes, self.sample_shape)
         self.axes = axes
-        cap = CAPS[0] if self.bits is None else CAPS[level]
+        cap = CAPS[0 if self.bits is None else level]
         self.cut = Cut(symbols, axes, self.ragged, cap, described.get("block_items", 0))
         self.parts: list[np.ndarray[Any, Any]] = []
         self.lengths: list[int] = []
@@ -112,7 +111,8 @@ class Field:
         for data, segment in zip(segments, cut, strict=True):
             codebook = None
             if data and self.bits is not None:
-                codebook = self.codebook(data, self.bits, self.signed, self.sample_shape, self.axes)
+                kind = CODEBOOKS[self.level]
+                codebook = kind(data, self.bits, self.signed, self.sample_shape, self.axes)
             for block in segment:
                 body = next(upcoming)
                 if self.bits is None:
@@ -210,7 +210,7 @@ def decode_file(data: bytes) -> dict[str, Any]:
     schema = json.loads(schema_json)
     check(schema.get("level", "dense") in LEVELS, "the level is unknown")
     level = LEVELS.index(schema.get("level", "dense"))
-    fields = [Field(number, field, level) for number, field in enumerate(schema["fields"])]
+    fields = [Field(number, described, level) for number, described in enumerate(schema["fields"])]
     totals = [root.unpack(f"QQ{2**f.bits}Q" if f.bits else "QQ") for f in fields]
     by_offset = {record.offset: record for record in rest}
     ragged = [field for field in fields if field.ragged]

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huffq import CodeTable
+from huffq.codes import Codes
 from huffq.errors import TileError
 from huffq.tiles import (
     Coding,
+    Convolution,
     Span,
     Tiling,
     build_table,
@@ -27,6 +29,7 @@ from huffq.tiles import (
     train_table,
     write_stream,
 )
+from huffq.words import read_table_memory, write_table_memory
 from tile_sets import random_convolution
 
 CODINGS = st.builds(
@@ -154,8 +157,44 @@ def test_tables_that_do_not_suit_the_data_are_named():
         train_table([])
     with pytest.raises(TileError, match="one table cannot serve codes of uint4 and int4"):
         train_table([tiling, random_tiling(signed=True)])
-    with pytest.raises(ValueError, match="width is 0"):
-        code_tiles(tiling, Coding(word_bits=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"word_bits": 0}, "width is 0"),
+        ({"max_length": 16}, "max_length is 16"),
+        ({"table": "network"}, "table is 'network'"),
+        ({"pitch": 0}, "pitch is 0"),
+        ({"pitch": "best"}, "pitch is 'best'"),
+    ],
+)
+def test_impossible_codings_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Coding(**options)
+
+
+@pytest.mark.parametrize("radix", ["hex", "binary"])
+def test_a_thousand_real_tiles_come_back_from_their_memories(shared_data, tmp_path, radix):
+    folder, layer = shared_data / "resnet20-4bit", "layer3.2.conv2"
+    with np.load(folder / "golden-integers.npz") as golden:
+        weights = Codes(golden[f"{layer}.w_int"].astype(np.int8), 4)
+    with np.load(folder / "activations-resnet20-4bit.npz") as activations:
+        codes = Codes(activations[layer][:171], 4)
+    tiling = Tiling(Convolution(codes, weights, padding=(1, 1, 1, 1)))
+    trained = train_table([tiling], max_length=8)
+    coding = Coding(trained, max_length=8, word_bits=48, pitch="worst")
+    coded = code_tiles(tiling, coding)
+    write_stream(tmp_path / "stream", tmp_path / "index", coded.stream, radix)
+    write_table_memory(tmp_path / "table", trained, 8, radix)
+
+    table = read_table_memory(tmp_path / "table", 8, radix)
+    stream = read_stream(tmp_path / "stream", tmp_path / "index", 48, radix)
+    assert len(stream.spans) == 1026
+    for number, (image, tile) in enumerate(np.ndindex(171, 6)):
+        rows = tile_rows(stream.decode(number, table), 4, signed=False, channels=8)
+        np.testing.assert_array_equal(rows, tiling.activation(image, tile))
+    assert layer_figures(coded).ratio < 0.45
 
 
 def test_figures_are_those_of_the_stream():

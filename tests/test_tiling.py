@@ -232,6 +232,21 @@ def test_layers_of_a_real_network_equal_torchs(shared_data, layer, options, pair
     assert_equals_torch(replace(tiling, order="output-stationary"))
 
 
+def test_tiles_that_do_not_exist_are_refused():
+    tiling = Tiling(random_convolution(np.random.default_rng(0), (1, 8, 3, 3), 8))
+    for call in (lambda: tiling.activation(0, 1), lambda: tiling.activation(1, 0)):
+        with pytest.raises(IndexError):
+            call()
+    with pytest.raises(IndexError):
+        tiling.weights(0, 1)
+
+
+def test_unsigned_weights_are_refused():
+    codes = Codes(np.zeros((1, 1, 1, 1), np.uint8), 4)
+    with pytest.raises(TileError, match="the weights are unsigned"):
+        Convolution(codes, codes)
+
+
 def test_impossible_arrays_are_refused():
     convolution = random_convolution(np.random.default_rng(0), (1, 1, 3, 3), 1)
     for options in ({"rows": 0}, {"columns": 0}, {"order": "input-stationary"}):

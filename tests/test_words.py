@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,6 +52,13 @@ def test_impossible_widths_are_refused(width, tmp_path):
     ):
         with pytest.raises(ValueError, match=f"width is {width}"):
             call()
+
+
+def test_unknown_digits_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="radix is 'octal'"):
+        write_memory(tmp_path / "m", [1], 4, "octal")
+    with pytest.raises(ValueError, match="radix is 'octal'"):
+        read_memory(tmp_path / "m", 4, "octal")
 
 
 @pytest.mark.parametrize(
@@ -157,3 +167,33 @@ def test_tables_that_are_none_are_refused(tmp_path):
     path.write_text("40\n40\n")
     with pytest.raises(TileError, match=r"table\.memh: "):
         read_table_memory(path, 5)
+
+
+BENCH = """
+module bench;
+  reg [{width}-1:0] words [0:{last}];
+  integer i;
+  initial begin
+    $readmem{letter}("{path}", words);
+    for (i = 0; i <= {last}; i = i + 1) $display("%h", words[i]);
+  end
+endmodule
+"""
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("radix", ["hex", "binary"])
+@pytest.mark.parametrize("width", [1, 37, 1024])
+def test_a_simulator_reads_the_memory_as_it_was_written(tmp_path, width, radix):
+    digits = np.random.default_rng(width).integers(0, 256, 9 * width // 8 + 1, dtype=np.uint8)
+    words = pack_words(digits.tobytes(), 9 * width, width)
+    write_memory(tmp_path / "m", words, width, radix)
+    source = tmp_path / "bench.v"
+    options = {"width": width, "last": len(words) - 1, "letter": radix[0], "path": tmp_path / "m"}
+    source.write_text(BENCH.format(**options))
+    subprocess.run(["iverilog", "-o", tmp_path / "bench", source], check=True)
+    shown = subprocess.run(
+        ["vvp", "-n", tmp_path / "bench"], check=True, capture_output=True, text=True
+    )
+    assert "WARNING" not in shown.stdout + shown.stderr
+    assert [int(line, 16) for line in shown.stdout.split()] == words

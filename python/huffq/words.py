@@ -98,11 +98,11 @@ def write_memory(
         radix: Digits, for ``$readmemh`` or ``$readmemb``.
 
     Raises:
-        ValueError: `width` is out of range, or a word does not fit it.
+        ValueError: `width` is out of range, `radix` is unknown, or a word does not fit.
         OSError: The file cannot be written.
     """
     check_width(width)
-    digits = -(-width // _BITS_PER_DIGIT[radix])
+    digits = -(-width // _bits_per_digit(radix))
     form = f"0{digits}{'x' if radix == 'hex' else 'b'}"
     lines = [format(_fitting(word, i, width), form) + "\n" for i, word in enumerate(words)]
     with atomic_writer(path) as file:
@@ -126,10 +126,11 @@ def read_memory(path: str | os.PathLike[str], width: int, radix: Radix = "hex") 
     Raises:
         TileError: Something is neither a word of `width` bits, an address nor a comment (names the
             line); an address has two words (names the line), or one below the highest has none.
-        ValueError: `width` is out of range.
+        ValueError: `width` is out of range, or `radix` is unknown.
         OSError: The file cannot be read.
     """
     check_width(width)
+    _bits_per_digit(radix)
     memory: dict[int, int] = {}
     address = 0
     for number, item in _items(path):
@@ -168,7 +169,7 @@ def table_words(table: CodeTable, max_length: int) -> list[int]:
     Raises:
         ValueError: `max_length` is out of range, or a codeword is longer.
     """
-    _check_max_length(max_length)
+    check_max_length(max_length)
     longest = int(table.lengths.max(initial=0))
     if longest > max_length:
         raise ValueError(f"a codeword has {longest} bits; max_length is {max_length}")
@@ -198,7 +199,7 @@ def read_table_memory(
         ValueError: `max_length` is not 1 to 15.
         OSError: The file cannot be read.
     """
-    _check_max_length(max_length)
+    check_max_length(max_length)
     words = read_memory(path, LENGTH_BITS + max_length, radix)
     try:
         table = CodeTable.from_lengths(np.array([word >> max_length for word in words], np.uint8))
@@ -220,9 +221,16 @@ def check_width(width: int) -> None:
         raise ValueError(f"width is {width}; a word has 1 to {MAX_WIDTH} bits")
 
 
-def _check_max_length(max_length: int) -> None:
+def check_max_length(max_length: int) -> None:
+    """Raise `ValueError` unless the codewords of a table memory may have `max_length` bits."""
     if not 1 <= max_length < 1 << LENGTH_BITS:
         raise ValueError(f"max_length is {max_length}; it must lie between 1 and 15")
+
+
+def _bits_per_digit(radix: Radix) -> int:
+    if radix not in _BITS_PER_DIGIT:
+        raise ValueError(f"radix is {radix!r}; it must be 'hex' or 'binary'")
+    return _BITS_PER_DIGIT[radix]
 
 
 def _fitting(word: int, index: int, width: int) -> int:

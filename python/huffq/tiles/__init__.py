@@ -1,11 +1,5 @@
 """Tiles for an accelerator: cut, coded and written in the forms that hardware reads."""
 
-from huffq.tiles.coded import (
-    read_code_table,
-    read_coded_tile,
-    write_code_table,
-    write_coded_tile,
-)
 from huffq.tiles.coding import CodedTiles, Coding, TileReport, code_tiles
 from huffq.tiles.convolution import Convolution
 from huffq.tiles.export import Export, export_tiles
@@ -18,6 +12,12 @@ from huffq.tiles.tables import (
     tile_rows,
     tiling_counts,
     train_table,
+)
+from huffq.tiles.text import (
+    read_code_table,
+    read_coded_tile,
+    write_code_table,
+    write_coded_tile,
 )
 from huffq.tiles.tiling import Order, Tiling
 

@@ -15,7 +15,7 @@ from huffq.tiles.tables import (
     stream_symbols,
     tiling_counts,
 )
-from huffq.words import check_width
+from huffq.words import check_max_length, check_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,9 @@ class Coding:
         word_bits: Bits of a memory word, 1 to 1024.
         pitch: Words of a tile's slot; ``"worst"`` is the worst case of the largest tile; None puts
             tiles side by side.
+
+    Raises:
+        ValueError: An option is out of range.
     """
 
     table: Literal["tile", "layer"] | CodeTable = "tile"
@@ -48,6 +51,16 @@ class Coding:
     every_symbol: bool = False
     word_bits: int = 32
     pitch: int | Literal["worst"] | None = None
+
+    def __post_init__(self) -> None:
+        check_width(self.word_bits)
+        check_max_length(self.max_length)
+        if isinstance(self.table, str) and self.table not in ("tile", "layer"):
+            raise ValueError(f"table is {self.table!r}; it must be 'tile', 'layer' or a CodeTable")
+        if self.pitch not in (None, "worst") and not (
+            isinstance(self.pitch, int) and self.pitch >= 1
+        ):
+            raise ValueError(f"pitch is {self.pitch!r}; it must be 'worst' or at least 1")
 
 
 TILE_BY_TILE = Coding()
@@ -134,9 +147,9 @@ def code_tiles(tiling: Tiling, coding: Coding = TILE_BY_TILE) -> CodedTiles:
     Raises:
         TileError: A given table lacks a symbol that occurs, or is one for another alphabet; or a
             tile does not fit its slot.
-        ValueError: An option is out of range, or a given table has a codeword above `max_length`.
+        ValueError: A given table has a codeword above `max_length`, or `max_length` is too small
+            for the symbols that occur.
     """
-    check_width(coding.word_bits)
     bits = tiling.convolution.codes.bits
     tables = _tables(tiling, coding)
     worst_words = -(-_worst_bits(tiling, coding, tables) // coding.word_bits)

@@ -40,6 +40,8 @@ class Convolution:
     def __post_init__(self) -> None:
         _require(self.codes.values, "N, C, H, W")
         _require(self.weights.values, "OC, IC, KH, KW")
+        if not self.weights.signed:
+            raise TileError("the weights are unsigned; tiles hold signed ones")
         for name, smallest in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)):
             value = getattr(self, name)
             if np.min(value) < smallest:

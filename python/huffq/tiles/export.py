@@ -12,8 +12,8 @@ import numpy as np
 from huffq._atomic import atomic_writer
 from huffq._progress import progress_bar
 from huffq.testbench import PLAIN, PSUM_BITS, Content, TextForm, write_numbers
-from huffq.tiles.coded import write_code_table, write_coded_tile
 from huffq.tiles.stream import write_stream
+from huffq.tiles.text import write_code_table, write_coded_tile
 from huffq.words import Radix, write_table_memory
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def export_tiles(
     - ``tiles.json``, every parameter by name.
 
     What belongs to an image lies in ``image<n>/`` if there are several. Every file appears whole or
-    not at all; nothing is written before all sums are known to fit.
+    not at all; nothing is written before all sums are known to fit. Other files in the folder stay.
 
     Args:
         folder: Where the files go; made if it does not exist.

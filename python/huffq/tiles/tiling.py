@@ -91,15 +91,17 @@ class Tiling:
 
     def activation(self, image: int, tile: int) -> Integers:
         """Return one activation tile ``[line, ic]``, in the dtype of the codes."""
-        return self._lines(self._planes[image], slice(tile * self.rows, (tile + 1) * self.rows))
+        planes = self._planes.reshape(len(self._planes), -1, self.input_tiles, self.rows)
+        plane: Integers = planes[image, :, tile]
+        if self.order == "weight-stationary":
+            return plane
+        lines: Integers = plane[self._positions.T.reshape(-1)]
+        return lines
 
     def weights(self, input_tile: int, output_tile: int) -> npt.NDArray[np.int8]:
         """Return the weights of a tile pair, ``[kij, oc, ic]``."""
-        return self._weights[
-            :,
-            output_tile * self.columns : (output_tile + 1) * self.columns,
-            input_tile * self.rows : (input_tile + 1) * self.rows,
-        ]
+        shape = -1, self.output_tiles, self.columns, self.input_tiles, self.rows
+        return self._weights.reshape(shape)[:, output_tile, :, input_tile]
 
     def psums(self, image: int, input_tile: int, output_tile: int) -> npt.NDArray[np.int64]:
         """Return what leaves the array for a tile pair.
@@ -187,11 +189,6 @@ class Tiling:
         """Largest magnitude that the bit widths allow a psum."""
         widths = self.convolution.codes.bits + self.convolution.weights.bits - 1
         return self.rows << widths
-
-    def _lines(self, plane: Integers, channels: slice) -> Integers:
-        if self.order == "weight-stationary":
-            return plane[:, channels]
-        return plane[self._positions.T.reshape(-1), channels]
 
     def _multiply(self, left: Integers, right: Integers) -> npt.NDArray[np.int64]:
         """Multiply activations ``[..., ic]`` with weights ``[..., ic, oc]``, exactly.

@@ -1,7 +1,6 @@
 //! What codebooks of all kinds have in common: groups of channels, numbers, what is trained on.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::{Alphabet, Geometry};
@@ -28,18 +27,18 @@ pub(crate) fn group(channel: usize, channels: usize) -> usize {
     }
 }
 
-/// The channels `here` of `channels`, counted from the first of them, those whose group has kind 0
-/// first; and the number of channels of each kind.
+/// Channels 0 to `here` - 1 of a part whose first channel is number `first` of `channels`: those
+/// whose group has kind 0 first; and the number of channels of each kind.
 ///
 /// Channels of one kind stay in order.
 pub(crate) fn sort(
-    here: Range<usize>,
-    channels: usize,
+    here: usize,
+    (channels, first): (usize, usize),
     kinds: &[u8],
     count: usize,
 ) -> (Vec<usize>, Vec<usize>) {
-    let kind = |channel: &usize| kinds[group(here.start + channel, channels)];
-    let mut order: Vec<usize> = (0..here.len()).collect();
+    let kind = |channel: &usize| kinds[group(first + channel, channels)];
+    let mut order: Vec<usize> = (0..here).collect();
     order.sort_by_key(kind);
     let mut sizes = vec![0; count];
     order.iter().for_each(|channel| sizes[usize::from(kind(channel))] += 1);

@@ -4,7 +4,7 @@ use crate::cut::Slab;
 use crate::error::Result;
 use crate::{Alphabet, Backend, Geometry, Level, dense, max};
 
-/// The codes of a segment's blocks. A clone shares them.
+/// The codes of a segment's blocks.
 #[derive(Clone, Debug)]
 pub enum Codebook {
     /// Classes of channels.
@@ -28,7 +28,7 @@ impl Scratch {
 }
 
 impl Codebook {
-    /// Trains a codebook on `samples` samples, if the level has codebooks.
+    /// Trains a codebook of a level that has them on `samples` samples.
     ///
     /// # Errors
     /// As [`dense::Codebook::train`].
@@ -39,50 +39,50 @@ impl Codebook {
         samples: usize,
         geometry: &Geometry,
         alphabet: Alphabet,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Self> {
         Ok(match level {
-            Level::Fast => None,
-            Level::Dense => {
-                let book = dense::Codebook::train(backend, symbols, samples, geometry, alphabet)?;
-                Some(Self::Dense(book))
-            }
             Level::Max => {
                 let book = max::Codebook::train(backend, symbols, samples, geometry, alphabet)?;
-                Some(Self::Max(Box::new(book)))
+                Self::Max(Box::new(book))
+            }
+            _ => {
+                let book = dense::Codebook::train(backend, symbols, samples, geometry, alphabet)?;
+                Self::Dense(book)
             }
         })
     }
 
-    /// Trains a codebook for an array of `geometry` on the slabs that it is cut into, if the level has
-    /// codebooks.
+    /// Trains a codebook for an array of `geometry` on slabs that it is cut into, which stand for
+    /// `total` symbols.
     ///
     /// # Errors
-    /// As [`train`](Self::train).
+    /// As [`dense::Codebook::train`].
     pub fn train_on(
         level: Level,
         backend: Backend,
         slabs: &[(Slab, &[u8])],
+        total: usize,
         geometry: &Geometry,
         alphabet: Alphabet,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Self> {
         Ok(match level {
-            Level::Fast => None,
-            Level::Dense => {
-                let book = dense::Codebook::train_on(backend, slabs, geometry, alphabet)?;
-                Some(Self::Dense(book))
-            }
             Level::Max => {
                 let book = max::Codebook::train_on(backend, slabs, geometry, alphabet)?;
-                Some(Self::Max(Box::new(book)))
+                Self::Max(Box::new(book))
+            }
+            _ => {
+                let book = dense::Codebook::train_on(backend, slabs, total, geometry, alphabet)?;
+                Self::Dense(book)
             }
         })
     }
 
-    /// The same codes for a block of a slab.
-    pub fn for_slab(&self, Slab { geometry, first_channel, .. }: &Slab) -> Self {
+    /// The same codes for a block of another geometry, whose first channel is number
+    /// `first_channel` of the array's.
+    pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
         match self {
-            Self::Dense(book) => Self::Dense(book.for_slab(geometry, *first_channel)),
-            Self::Max(book) => Self::Max(Box::new(book.for_slab(geometry, *first_channel))),
+            Self::Dense(book) => Self::Dense(book.for_slab(geometry, first_channel)),
+            Self::Max(book) => Self::Max(Box::new(book.for_slab(geometry, first_channel))),
         }
     }
 

@@ -45,6 +45,46 @@ pub fn package_merge(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
     Ok(lengths)
 }
 
+/// Optimal code lengths of two symbols or more, all of which occur, by Huffman's own method: several
+/// times as fast as [`package_merge`]. `None` if one exceeds `max_length`.
+///
+/// Of equal weights single symbols go first, in symbol order. A code with the same cost as that of
+/// package-merge, though not always the same lengths.
+pub(crate) fn huffman<const N: usize>(counts: &[u64; N], max_length: u8) -> Option<[u8; N]> {
+    const { assert!(2 <= N && N <= 256) };
+    debug_assert!(counts.iter().all(|&count| 0 < count && count < 1 << 56));
+    // The symbol in the low byte: one comparison sorts by both.
+    let mut leaves: [u64; N] = std::array::from_fn(|symbol| counts[symbol] << 8 | symbol as u64);
+    leaves.sort_unstable();
+    let (mut weights, mut leaf_parents, mut node_parents) = ([0; N], [0; N], [0; N]);
+    let (mut leaf, mut node) = (0, 0);
+    for parent in 0..N - 1 {
+        for _ in 0..2 {
+            // Packages come up in the order of their weights.
+            let next = leaves.get(leaf).map(|&key| key >> 8);
+            if let Some(weight) = next.filter(|&w| node == parent || w <= weights[node]) {
+                weights[parent] += weight;
+                leaf_parents[leaf] = parent;
+                leaf += 1;
+            } else {
+                weights[parent] += weights[node];
+                node_parents[node] = parent;
+                node += 1;
+            }
+        }
+    }
+    // The last package is the root; parents stand behind their children.
+    let mut depths = [0u8; N];
+    for node in (0..N - 2).rev() {
+        depths[node] = depths[node_parents[node]] + 1;
+    }
+    let mut lengths = [0; N];
+    for (key, parent) in leaves.iter().zip(leaf_parents) {
+        lengths[(key & 0xff) as usize] = depths[parent] + 1;
+    }
+    lengths.iter().all(|&length| length <= max_length).then_some(lengths)
+}
+
 /// For each bit position, which items of the sorted list of leaves and packages are leaves.
 fn merge_levels(leaves: &[(u64, usize)], max_length: u8) -> Vec<Vec<bool>> {
     let weights = leaves.iter().map(|&(weight, _)| weight);
@@ -150,6 +190,20 @@ mod tests {
         ) {
             let lengths = package_merge(&counts, max_length).unwrap();
             prop_assert_eq!(cost(&counts, &lengths), cheapest(&counts, max_length));
+        }
+
+        #[test]
+        fn huffman_costs_what_package_merge_does_or_exceeds_the_limit(
+            counts in prop::collection::vec(prop_oneof![1u64..10, 1u64..1 << 30], 256),
+            max_length in 8u8..=15,
+        ) {
+            let merged = package_merge(&counts, max_length).unwrap();
+            let unlimited = huffman::<256>(counts.as_slice().try_into().unwrap(), u8::MAX).unwrap();
+            match huffman::<256>(counts.as_slice().try_into().unwrap(), max_length) {
+                Some(lengths) => prop_assert_eq!(cost(&counts, &lengths), cost(&counts, &merged)),
+                None => prop_assert!(unlimited.iter().any(|&length| length > max_length)),
+            }
+            prop_assert!(cost(&counts, &unlimited) <= cost(&counts, &merged));
         }
 
         #[test]

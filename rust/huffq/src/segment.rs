@@ -131,8 +131,8 @@ impl<'a> Prepared<'a> {
         let Segment { blocks, items, codes } = segment;
         let symbols = form.alphabet.symbols_of(codes)?;
         let mut prepared = Self { blocks, items, symbols, codebook: None, time: Duration::ZERO };
-        if prepared.symbols.len() >= MIN_TRAINING {
-            prepared.codebook = prepared.train(backend, form)?;
+        if form.level.has_codebooks() && prepared.symbols.len() >= MIN_TRAINING {
+            prepared.codebook = Some(prepared.train(backend, form)?);
         }
         prepared.time = begin.elapsed();
         Ok(prepared)
@@ -143,21 +143,25 @@ impl<'a> Prepared<'a> {
         self.blocks.len()
     }
 
-    fn train(&self, backend: Backend, form: &Form) -> Result<Option<Codebook>> {
+    fn train(&self, backend: Backend, form: &Form) -> Result<Codebook> {
         let &Form { level, alphabet, ref cut } = form;
         let (first, symbols) = (cut.slab(self.blocks.start, self.items), &self.symbols);
         if let Cow::Borrowed(geometry) = first.geometry {
             let samples = symbols.len() / geometry.sample_len();
             return Codebook::train(level, backend, symbols, samples, geometry, alphabet);
         }
-        let slab = |block| (cut.slab(block, self.items), self.symbols(cut, block));
-        // Where blocks have some of the channels each, a few items stand for all.
+        // Where blocks have some of the channels each, all blocks of an item are looked at.
         let unit = if cut.splits_channels() { cut.blocks_per_item() } else { 1 };
-        let step = if unit > 1 { (symbols.len() / TRAINED).max(1) } else { 1 };
-        let first = self.blocks.start / unit;
-        let picked = |block: &usize| (block / unit - first).is_multiple_of(step);
-        let slabs: Vec<_> = self.blocks.clone().filter(picked).map(slab).collect();
-        Codebook::train_on(level, backend, &slabs, cut.geometry(), alphabet)
+        let step = match level {
+            // It picks rows of all blocks.
+            Level::Max => 1,
+            _ => (symbols.len() / TRAINED).max(1),
+        };
+        let all = self.blocks.len() <= unit;
+        let picked = self.blocks.clone().filter(|block| all || (block / unit).is_multiple_of(step));
+        let slabs: Vec<_> =
+            picked.map(|block| (cut.slab(block, self.items), self.symbols(cut, block))).collect();
+        Codebook::train_on(level, backend, &slabs, symbols.len(), cut.geometry(), alphabet)
     }
 
     fn symbols(&self, cut: &Cut, block: usize) -> &[u8] {
@@ -209,7 +213,7 @@ impl<'a> Prepared<'a> {
 pub(crate) fn for_slab<'a>(codebook: &'a Codebook, slab: &Slab) -> Cow<'a, Codebook> {
     match &slab.geometry {
         Cow::Borrowed(_) => Cow::Borrowed(codebook),
-        Cow::Owned(_) => Cow::Owned(codebook.for_slab(slab)),
+        Cow::Owned(geometry) => Cow::Owned(codebook.for_slab(geometry, slab.first_channel)),
     }
 }
 

@@ -34,7 +34,7 @@ fn case(level: Level, bits: u8, shape: &[usize], samples: usize, trained: usize)
         })
         .collect();
     let trained_book = Codebook::train(level, backend, &all, trained, &geometry, alphabet);
-    let trained_book = trained_book.unwrap().expect("the level has codebooks");
+    let trained_book = trained_book.unwrap();
     let symbols = all[..samples * geometry.sample_len()].to_vec();
     let (mut book, mut block) = (Vec::new(), Vec::new());
     trained_book.serialise(&mut book).unwrap();

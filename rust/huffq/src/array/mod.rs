@@ -76,6 +76,10 @@ pub fn encode(
         }
         segment.blocks.iter().for_each(|block| put_varint(block.bytes.len() as u64, &mut blob));
     }
+    let parts = encoded.iter().flat_map(|segment| {
+        segment.codebook.iter().chain(segment.blocks.iter().map(|block| &block.bytes))
+    });
+    blob.reserve_exact(CRC_LEN + parts.map(|bytes| CRC_LEN + bytes.len()).sum::<usize>());
     blob.extend(checksum::of(&blob).to_le_bytes());
     for segment in encoded {
         let blocks = segment.blocks.into_iter().map(|block| block.bytes);

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use crate::bits::BitWriter;
-use crate::channels::{self, as_corrupt, flip, groups, number_bits};
+use crate::channels::{as_corrupt, flip, groups, number_bits, sort};
 use crate::error::{Error, Result};
 use crate::nested::{BitReader, ClassCode};
 use crate::{Alphabet, Geometry};
@@ -45,36 +45,28 @@ pub struct Codebook {
 }
 
 impl Codebook {
+    /// For the geometry whose first channel is number `first_channel` of `channels`.
     pub(super) fn new(
         geometry: &Geometry,
+        (channels, first_channel): (usize, usize),
         alphabet: Alphabet,
-        groups: Vec<u8>,
-        codes: Vec<ClassCode>,
+        groups: Arc<[u8]>,
+        codes: Arc<[ClassCode]>,
     ) -> Self {
-        let channels = geometry.channels();
-        let (order, sizes) = channels::sort(0..channels, channels, &groups, codes.len());
-        Self {
-            geometry: geometry.clone(),
-            alphabet,
-            channels,
-            groups: groups.into(),
-            order: order.into(),
-            codes: codes.into(),
-            sizes: sizes.into(),
-        }
+        let (order, sizes) =
+            sort(geometry.channels(), (channels, first_channel), &groups, codes.len());
+        let (geometry, order, sizes) = (geometry.clone(), order.into(), sizes.into());
+        Self { geometry, alphabet, channels, groups, order, codes, sizes }
     }
 
     /// The same codes for a block of another geometry, whose first channel is number
     /// `first_channel` of the array's.
     pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
-        let mut slab = Self { geometry: geometry.clone(), ..self.clone() };
-        if geometry.channels() < self.channels {
-            let here = first_channel..first_channel + geometry.channels();
-            let (order, sizes) =
-                channels::sort(here, self.channels, &self.groups, self.codes.len());
-            (slab.order, slab.sizes) = (order.into(), sizes.into());
+        if geometry.channels() == self.order.len() {
+            return Self { geometry: geometry.clone(), ..self.clone() };
         }
-        slab
+        let channels = (self.channels, first_channel);
+        Self::new(geometry, channels, self.alphabet, self.groups.clone(), self.codes.clone())
     }
 
     /// The geometry that it was made for.
@@ -136,6 +128,7 @@ impl Codebook {
         let read = |_| ClassCode::read(alphabet.size(), flip(alphabet), &mut reader);
         let codes = (0..classes).map(read).collect::<Result<_>>().map_err(as_corrupt)?;
         reader.finish()?;
-        Ok(Self::new(geometry, alphabet, groups, codes))
+        let channels = (geometry.channels(), 0);
+        Ok(Self::new(geometry, channels, alphabet, groups.into(), codes))
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::codebook::{Codebook, MAX_CLASSES};
-use crate::channels::{TRAINED, check, flip, group, groups, pick};
+use crate::channels::{check, flip, group, groups, pick};
 use crate::classes::{Limits, cluster};
 use crate::cut::Slab;
 use crate::error::Result;
@@ -40,30 +40,15 @@ impl Codebook {
         geometry.check_len(symbols.len(), samples)?;
         let (picked, samples) = pick(symbols, samples, geometry.sample_len());
         let slab = Slab { geometry: Cow::Borrowed(geometry), samples, first_channel: 0 };
-        Self::train_picked(backend, &[(slab, &picked)], symbols.len(), geometry, alphabet)
+        Self::train_on(backend, &[(slab, &picked)], symbols.len(), geometry, alphabet)
     }
 
-    /// Trains a codebook for an array of `geometry` on the slabs that it is cut into.
+    /// Trains a codebook for an array of `geometry` on some of the slabs that it is cut into, which
+    /// stand for `total` symbols.
     ///
     /// # Errors
     /// As [`train`](Self::train).
     pub fn train_on(
-        backend: Backend,
-        slabs: &[(Slab, &[u8])],
-        geometry: &Geometry,
-        alphabet: Alphabet,
-    ) -> Result<Self> {
-        let total: usize = slabs.iter().map(|(_, symbols)| symbols.len()).sum();
-        // Slabs that have all channels are alike; of others, each is looked at.
-        let all = slabs.iter().any(|(slab, _)| slab.geometry.channels() < geometry.channels());
-        let step = if all { 1 } else { (total / TRAINED).max(1) };
-        let picked: Vec<_> =
-            slabs.iter().step_by(step).map(|(slab, symbols)| (slab.clone(), *symbols)).collect();
-        Self::train_picked(backend, &picked, total, geometry, alphabet)
-    }
-
-    /// Trains on some slabs that stand for `total` symbols.
-    fn train_picked(
         backend: Backend,
         slabs: &[(Slab, &[u8])],
         total: usize,
@@ -85,7 +70,7 @@ impl Codebook {
         let classes = groups.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
         let codes = (0..classes).map(|class| trainer.class(&counts, &groups, class as u8));
         let codes = codes.collect::<Result<_>>()?;
-        Ok(Self::new(geometry, alphabet, groups.clone(), codes))
+        Ok(Self::new(geometry, (geometry.channels(), 0), alphabet, groups.into(), codes))
     }
 }
 

@@ -6,22 +6,15 @@
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
 use super::{Backend, Kind};
+use crate::bits::BitWriter;
 
-/// Symbols whose codewords [`Backend::join_codewords`] joins at once.
-pub(crate) const JOINED: usize = 64;
+/// Symbols whose codewords [`Backend::put_codewords`] puts at once.
+pub(crate) const PUT_TOGETHER: usize = 64;
 
 /// The codewords of symbols below 16, each in the low bits, and their lengths.
 pub(crate) struct ShortAlphabet {
     pub codewords: [u16; 32],
     pub lengths: [u16; 32],
-}
-
-/// The codewords of eight symbols each, one after another in the low bits, and their lengths; what
-/// exceeds 64 bits is lost.
-#[derive(Default)]
-pub(crate) struct Joined {
-    pub bits: [u64; JOINED / 8],
-    pub lengths: [u64; JOINED / 8],
 }
 
 /// Index bits of [`Entries`]: 16 KiB, which leaves half of a small first-level cache free.
@@ -55,19 +48,21 @@ pub(crate) struct Lane<'a> {
 }
 
 impl Backend {
-    /// Joins the codewords of symbols, which must be below 16, where the machine has vector
-    /// instructions for it.
+    /// Puts the codewords of symbols, which must be below 16. False: nothing was put, as the
+    /// backend has no vector instructions for it, or eight codewords exceed
+    /// [`BitWriter::MAX_PUT`].
     #[inline]
-    pub(crate) fn join_codewords(
+    pub(crate) fn put_codewords(
         self,
         code: &ShortAlphabet,
-        symbols: &[u8; JOINED],
-    ) -> Option<Joined> {
+        symbols: &[u8; PUT_TOGETHER],
+        writer: &mut BitWriter,
+    ) -> bool {
         match self.0 {
-            // SAFETY: a `Backend` of this kind exists only where the machine has AVX-512.
+            // SAFETY: a `Backend` of this kind exists only where the machine has AVX-512 and BMI2.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => Some(unsafe { avx512::join_codewords(code, symbols) }),
-            _ => None,
+            Kind::Avx512 => unsafe { avx512::put_codewords(code, symbols, writer) },
+            _ => false,
         }
     }
 

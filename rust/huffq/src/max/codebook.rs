@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::partition::{Partition, level_count};
+use super::partition::{Contexts, Partition, level_count};
 use crate::bits::BitWriter;
 use crate::channels::{as_corrupt, flip, groups, number_bits};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ pub(super) const MAX_KINDS: usize = 1 << KINDS_BITS;
 
 /// The codes of a segment's blocks.
 ///
-/// Made by [`Codebook::train`] or [`Codebook::parse`]. A clone shares the codes.
+/// Made by [`Codebook::train`] or [`Codebook::parse`].
 #[derive(Clone, Debug)]
 pub struct Codebook {
     pub(super) partition: Partition,
@@ -30,6 +30,15 @@ pub struct Codebook {
 }
 
 impl Codebook {
+    /// The same codes for a block of another geometry, whose first channel is number
+    /// `first_channel` of the array's.
+    pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
+        Self {
+            partition: self.partition.for_slab(geometry, first_channel),
+            codes: self.codes.clone(),
+        }
+    }
+
     /// The geometry that it was made for.
     pub fn geometry(&self) -> &Geometry {
         &self.partition.geometry
@@ -38,13 +47,6 @@ impl Codebook {
     /// The alphabet that it was made for.
     pub fn alphabet(&self) -> Alphabet {
         self.partition.alphabet
-    }
-
-    /// The same codes for a block of another geometry, whose first channel is number
-    /// `first_channel` of the array's.
-    pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
-        let partition = self.partition.for_slab(geometry, first_channel);
-        Self { partition, codes: self.codes.clone() }
     }
 
     /// Coded nodes of all classes.
@@ -57,7 +59,7 @@ impl Codebook {
     /// # Errors
     /// None that a codebook can cause.
     pub fn serialise(&self, out: &mut Vec<u8>) -> Result<()> {
-        let Partition { kinds, levels, classes, .. } = &self.partition;
+        let Contexts { kinds, levels, classes, .. } = &*self.partition.contexts;
         let stored: u64 = self.codes.iter().map(ClassCode::max_stored_bits).sum();
         let most = 16 + 4 * kinds.len() + levels.len() + 5 * classes.len();
         BitWriter::append(out, most as u64 + stored, |writer| {
@@ -97,7 +99,9 @@ impl Codebook {
         let read = |_| ClassCode::read(alphabet.size(), flip(alphabet), &mut reader);
         let codes = (0..class_count).map(read).collect::<Result<_>>().map_err(as_corrupt)?;
         reader.finish()?;
-        let partition = Partition::new(geometry, alphabet, kinds, levels, classes, class_count);
+        let contexts = Contexts { kinds, levels, classes, count: class_count };
+        let channels = (geometry.channels(), 0);
+        let partition = Partition::new(geometry, channels, alphabet, contexts.into());
         Ok(Self { partition, codes })
     }
 }

@@ -1,6 +1,7 @@
 //! Which class each symbol of a block belongs to.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::matrix::Matrix;
 use crate::channels::{flip, groups, sort};
@@ -9,12 +10,8 @@ use crate::kernels::contexts::{ClassTable, MAX_CLASSES, MAX_LEVELS, Positions};
 use crate::{Alphabet, Backend, Geometry, histogram};
 
 /// Kinds of channels, levels of neighbours, and the class of every combination.
-#[derive(Clone, Debug)]
-pub(super) struct Partition {
-    pub geometry: Geometry,
-    pub alphabet: Alphabet,
-    /// Channels of the array, of which the geometry may have a part.
-    channels: usize,
+#[derive(Debug)]
+pub(super) struct Contexts {
     /// The kind of every group of channels.
     pub kinds: Vec<u8>,
     /// The level of every number, ascending from 0.
@@ -23,7 +20,17 @@ pub(super) struct Partition {
     pub classes: Vec<u8>,
     /// Number of classes.
     pub count: usize,
-    /// The geometry's channels, those of kind 0 first.
+}
+
+/// Which class each symbol of a block belongs to.
+#[derive(Clone, Debug)]
+pub(super) struct Partition {
+    pub geometry: Geometry,
+    pub alphabet: Alphabet,
+    pub contexts: Arc<Contexts>,
+    /// Channels of the whole array.
+    channels: usize,
+    /// The block's channels, those of kind 0 first.
     order: Vec<usize>,
     /// One for each kind.
     runs: Vec<Run>,
@@ -40,48 +47,44 @@ pub(super) struct Run {
 }
 
 impl Partition {
-    /// `levels` are below [`MAX_LEVELS`]; `classes` are below `count`, at most [`MAX_CLASSES`], and
+    /// For blocks whose first channel is number `first_channel` of `channels`.
+    ///
+    /// Levels are below [`MAX_LEVELS`]; classes are below their count, at most [`MAX_CLASSES`], and
     /// as many as there are kinds times levels squared.
     pub(super) fn new(
         geometry: &Geometry,
+        (channels, first_channel): (usize, usize),
         alphabet: Alphabet,
-        kinds: Vec<u8>,
-        levels: Vec<u8>,
-        classes: Vec<u8>,
-        count: usize,
+        contexts: Arc<Contexts>,
     ) -> Self {
-        let level_count = level_count(&levels);
+        let Contexts { kinds, levels, classes, .. } = &*contexts;
+        let level_count = level_count(levels);
         let pairs = level_count * level_count;
         debug_assert!(level_count <= MAX_LEVELS && classes.len().is_multiple_of(pairs));
-        let channels = geometry.channels();
-        let (order, sizes) = sort(0..channels, channels, &kinds, classes.len() / pairs);
+        let place = (channels, first_channel);
+        let (order, sizes) = sort(geometry.channels(), place, kinds, classes.len() / pairs);
         let run = |(channels, classes): (usize, &[u8])| Run {
             channels,
-            table: ClassTable::new(alphabet, &levels, classes),
+            table: ClassTable::new(alphabet, levels, classes),
             used: classes.iter().fold(0, |used, class| used | 1 << class),
         };
         let runs = sizes.into_iter().zip(classes.chunks_exact(pairs)).map(run).collect();
         let geometry = geometry.clone();
-        Self { geometry, alphabet, channels, kinds, levels, classes, count, order, runs }
+        Self { geometry, alphabet, contexts, channels, order, runs }
     }
 
-    /// The same for a block of another geometry, whose first channel is number `first_channel` of the
-    /// array's.
+    /// The same for blocks of another geometry.
     pub(super) fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
-        let mut slab = Self { geometry: geometry.clone(), ..self.clone() };
-        if geometry.channels() < self.channels {
-            let here = first_channel..first_channel + geometry.channels();
-            let (order, sizes) = sort(here, self.channels, &self.kinds, self.runs.len());
-            slab.order = order;
-            slab.runs.iter_mut().zip(sizes).for_each(|(run, size)| run.channels = size);
-        }
-        slab
+        let channels = (self.channels, first_channel);
+        Self::new(geometry, channels, self.alphabet, self.contexts.clone())
     }
 
     /// Everything in one class.
     pub(super) fn whole(geometry: &Geometry, alphabet: Alphabet) -> Self {
         let kinds = vec![0; groups(geometry.channels())];
-        Self::new(geometry, alphabet, kinds, vec![0; alphabet.size()], vec![0], 1)
+        let contexts =
+            Contexts { kinds, levels: vec![0; alphabet.size()], classes: vec![0], count: 1 };
+        Self::new(geometry, (geometry.channels(), 0), alphabet, contexts.into())
     }
 
     pub(super) fn matrix(&self, backend: Backend, samples: usize) -> Matrix<'_> {
@@ -143,7 +146,7 @@ impl Partition {
         }
         let counts = histogram::count(backend, &classes[..n]);
         let (mut positions, mut end): (Positions, usize) = ([0; MAX_CLASSES], 0);
-        for (position, &count) in positions.iter_mut().zip(&counts).take(self.count) {
+        for (position, &count) in positions.iter_mut().zip(&counts).take(self.contexts.count) {
             *position = end;
             // What a kernel writes behind a class must not reach the next one.
             end += count as usize + SLACK;
@@ -156,7 +159,12 @@ impl Partition {
                 backend.distribute(classes, run.used, symbols, streams, &mut positions);
             }
         }
-        starts.iter().zip(positions).take(self.count).map(|(&start, end)| start..end).collect()
+        starts
+            .iter()
+            .zip(positions)
+            .take(self.contexts.count)
+            .map(|(&start, end)| start..end)
+            .collect()
     }
 }
 

@@ -1,11 +1,10 @@
 //! Symbols to codebooks.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::codebook::{Codebook, MAX_KINDS};
-use super::partition::{Partition, level_count};
-use crate::channels::{check, flip, group, groups};
+use super::partition::{Contexts, Partition, grow, level_count};
+use crate::channels::{TRAINED, check, flip, group, groups};
 use crate::classes::{Limits, cluster};
 use crate::cut::Slab;
 use crate::error::Result;
@@ -13,9 +12,6 @@ use crate::kernels::SLACK;
 use crate::kernels::contexts::ClassTable;
 use crate::nested::ClassCode;
 use crate::{Alphabet, Backend, Geometry, Level};
-
-/// Symbols that are trained on, about, of however many there are.
-const TRAINED: usize = 1 << 19;
 
 /// Levels of neighbours: more for more symbols, since the map of contexts has its price.
 const LEVELS: std::ops::RangeInclusive<usize> = 3..=9;
@@ -38,14 +34,15 @@ impl Codebook {
         geometry: &Geometry,
         alphabet: Alphabet,
     ) -> Result<Self> {
+        geometry.check_len(symbols.len(), samples)?;
         let sample_len = geometry.sample_len().max(1);
-        let chunk = (Level::Max.block_symbols() / sample_len).clamp(1, samples.max(1));
-        check(symbols, samples, geometry, alphabet)?;
-        let chunks = symbols.chunks(chunk * sample_len).map(|symbols| {
-            let samples = symbols.len() / sample_len;
-            (Slab { geometry: Cow::Borrowed(geometry), samples, first_channel: 0 }, symbols)
-        });
-        Self::train_on(backend, &chunks.collect::<Vec<_>>(), geometry, alphabet)
+        let chunk_len = (Level::Max.block_symbols() / sample_len).max(1) * sample_len;
+        let slab = |chunk: &'_ [u8]| {
+            let samples = chunk.len() / sample_len;
+            Slab { geometry: Cow::Borrowed(geometry), samples, first_channel: 0 }
+        };
+        let slabs: Vec<_> = symbols.chunks(chunk_len).map(|chunk| (slab(chunk), chunk)).collect();
+        Self::train_on(backend, &slabs, geometry, alphabet)
     }
 
     /// Trains a codebook for an array of `geometry` on the slabs that it is cut into.
@@ -58,13 +55,11 @@ impl Codebook {
         geometry: &Geometry,
         alphabet: Alphabet,
     ) -> Result<Self> {
-        for (slab, symbols) in slabs {
-            check(symbols, slab.samples, &slab.geometry, alphabet)?;
-        }
         let size = alphabet.size();
         let total: usize = slabs.iter().map(|(_, symbols)| symbols.len()).sum();
-        let trainer = Trainer::new(backend, slabs, total, geometry.channels(), alphabet);
+        let trainer = Trainer::new(backend, slabs, total, geometry, alphabet)?;
         let counts = trainer.count_groups();
+        // What is counted stands for more.
         let trained = TRAINED.min(total) as u64;
         let scaled = |limits: Limits| {
             let floor_bits = limits.floor_bits * trained / total.max(1) as u64;
@@ -77,33 +72,35 @@ impl Codebook {
         };
         let counts = trainer.count_contexts(&kinds, &levels);
         let classes = cluster(backend, &counts, size, scaled(CLASSES));
-        let class_count = classes.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
-        let mut sums = vec![0; class_count * size];
+        let count = classes.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
+        let mut sums = vec![0; count * size];
         for (counts, &class) in counts.chunks_exact(size).zip(&classes) {
             let sums = &mut sums[usize::from(class) * size..][..size];
             sums.iter_mut().zip(counts).for_each(|(sum, &n)| *sum += u64::from(n));
         }
         let code = |counts| ClassCode::from_counts(backend, counts, flip(alphabet));
         let codes = sums.chunks_exact(size).map(code).collect::<Result<_>>()?;
-        let partition = Partition::new(geometry, alphabet, kinds, levels, classes, class_count);
-        Ok(Self { partition, codes })
+        let contexts = Contexts { kinds, levels, classes, count };
+        let channels = (geometry.channels(), 0);
+        Ok(Self { partition: Partition::new(geometry, channels, alphabet, contexts.into()), codes })
     }
 }
 
-/// Rows to train on, with those of their neighbours.
+/// Symbols to train on.
 struct Trainer {
     backend: Backend,
     alphabet: Alphabet,
-    /// Channels of the array.
+    /// Channels of the whole array.
     channels: usize,
     rows: Vec<Row>,
 }
 
-/// A row, and those of its neighbours: channel after channel.
+/// A row of a slab's matrix, its channels in order.
 struct Row {
-    channels: Range<usize>,
     symbols: Vec<u8>,
     neighbours: [Vec<u8>; 2],
+    samples: usize,
+    first_channel: usize,
 }
 
 impl Trainer {
@@ -112,37 +109,37 @@ impl Trainer {
         backend: Backend,
         slabs: &[(Slab, &[u8])],
         total: usize,
-        channels: usize,
+        geometry: &Geometry,
         alphabet: Alphabet,
-    ) -> Self {
-        let (mut rows, mut matrix) = (Vec::new(), Vec::new());
+    ) -> Result<Self> {
         let mut lottery = Lottery::new(total);
-        for (Slab { geometry, samples, first_channel }, symbols) in slabs {
-            let width = samples * geometry.channels();
+        let (mut rows, mut matrix) = (Vec::new(), Vec::new());
+        for (slab, symbols) in slabs {
+            let &Slab { ref geometry, samples, first_channel } = slab;
+            check(symbols, samples, geometry, alphabet)?;
             let whole = Partition::whole(geometry, alphabet);
-            matrix.resize(symbols.len() + SLACK, 0);
-            whole.matrix(backend, *samples).gather(symbols, &mut matrix);
+            let width = samples * geometry.channels();
+            grow(&mut matrix, symbols.len() + SLACK);
+            whole.matrix(backend, samples).gather(symbols, &mut matrix);
             let row_of = |row: usize| matrix[row * width..][..width].to_vec();
-            let count = symbols.len().checked_div(width).unwrap_or(0);
+            let count = symbols.len() / width.max(1);
             for row in (0..count).filter(|_| lottery.draws()) {
                 let neighbours = match whole.neighbours(row) {
                     Some(neighbours) => neighbours.map(row_of),
                     None => [vec![0; width], vec![0; width]],
                 };
-                let channels = *first_channel..first_channel + geometry.channels();
-                rows.push(Row { channels, symbols: row_of(row), neighbours });
+                rows.push(Row { symbols: row_of(row), neighbours, samples, first_channel });
             }
         }
-        Self { backend, alphabet, channels, rows }
+        Ok(Self { backend, alphabet, channels: geometry.channels(), rows })
     }
 
     /// Counts per group of channels, of the alphabet's numbers in their order.
     fn count_groups(&self) -> Vec<u32> {
         let (size, flip) = (self.alphabet.size(), usize::from(flip(self.alphabet)));
         let mut counts = vec![0; groups(self.channels) * size];
-        for Row { channels, symbols, .. } in &self.rows {
-            let samples = symbols.len() / channels.len();
-            for (channel, symbols) in channels.clone().zip(symbols.chunks_exact(samples)) {
+        for row in &self.rows {
+            for (channel, symbols) in (row.first_channel..).zip(row.symbols.chunks(row.samples)) {
                 let counts = &mut counts[group(channel, self.channels) * size..][..size];
                 symbols.iter().for_each(|&symbol| counts[usize::from(symbol) ^ flip] += 1);
             }
@@ -159,12 +156,11 @@ impl Trainer {
         let kind_count = kinds.iter().map(|&kind| usize::from(kind) + 1).max().unwrap_or(1);
         let mut counts = vec![0; kind_count * pairs * size];
         let mut contexts = Vec::new();
-        for Row { channels, symbols, neighbours: [first, second] } in &self.rows {
-            let samples = symbols.len() / channels.len();
+        for Row { symbols, neighbours: [first, second], samples, first_channel } in &self.rows {
             contexts.resize(symbols.len(), 0);
             self.backend.classify(&table, first, second, &mut contexts);
-            let parts = symbols.chunks_exact(samples).zip(contexts.chunks_exact(samples));
-            for (channel, (symbols, contexts)) in channels.clone().zip(parts) {
+            let channels = symbols.chunks(*samples).zip(contexts.chunks(*samples));
+            for (channel, (symbols, contexts)) in (*first_channel..).zip(channels) {
                 let kind = usize::from(kinds[group(channel, self.channels)]);
                 let counts = &mut counts[kind * pairs * size..][..pairs * size];
                 for (&symbol, &context) in symbols.iter().zip(contexts) {

@@ -8,7 +8,7 @@ use crate::CodeTable;
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
 use crate::kernels::{Codewords, LANE_INDEX_BITS, LaneTable};
-use crate::lengths::package_merge;
+use crate::lengths::{huffman, package_merge};
 
 /// The longest codeword: a decoding table has an entry for each string of that many bits.
 pub(crate) const LIMIT: u8 = LANE_INDEX_BITS as u8;
@@ -41,8 +41,11 @@ impl MaskCode {
     /// The best code for these counts; bytes without any get a codeword too, since the code may
     /// serve data that it was not trained on.
     pub(super) fn from_counts(counts: &[u32; 256]) -> Result<Self> {
-        let raised: Vec<u64> = counts.iter().map(|&n| u64::from(n) + 1).collect();
-        let lengths = package_merge(&raised, LIMIT)?;
+        let raised = counts.map(|n| u64::from(n) + 1);
+        let lengths = match huffman(&raised, LIMIT) {
+            Some(lengths) => lengths.to_vec(),
+            None => package_merge(&raised, LIMIT)?,
+        };
         Ok(Self::new(&CodeTable::from_lengths(&lengths)?))
     }
 

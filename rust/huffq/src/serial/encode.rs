@@ -5,7 +5,7 @@ use super::entry_points::{self, Stretch};
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
 use crate::histogram::Counts;
-use crate::kernels::serial::{JOINED, Joined, ShortAlphabet};
+use crate::kernels::serial::{PUT_TOGETHER, ShortAlphabet};
 use crate::{Backend, CodeTable, histogram};
 
 /// Symbols of each stream that make it worth its entry point.
@@ -13,7 +13,7 @@ const LEAST_PER_STREAM: usize = 2048;
 /// Symbols whose number of bits surely fits an entry point.
 const MOST_IN_STREAMS: usize = 1 << 28;
 /// Entry points lie at multiples of this many symbols.
-const STRIDE: usize = JOINED;
+const STRIDE: usize = PUT_TOGETHER;
 /// Symbols below which the table of pairs costs more than it saves.
 const LEAST_FOR_PAIRS: usize = 512;
 
@@ -148,11 +148,10 @@ impl Codewords {
                 self.put_symbols::<3>(symbols, writer)
             };
         };
-        let (groups, rest) = symbols.as_chunks::<JOINED>();
+        let (groups, rest) = symbols.as_chunks::<PUT_TOGETHER>();
         for group in groups {
-            match self.backend.join_codewords(&short.alphabet, group).filter(fits) {
-                Some(joined) => put_joined(&joined, writer),
-                None => _ = put_pairs(&short.by_pair, group, writer),
+            if !self.backend.put_codewords(&short.alphabet, group, writer) {
+                put_pairs(&short.by_pair, group, writer);
             }
         }
         self.put_symbols::<4>(put_pairs(&short.by_pair, rest, writer), writer);
@@ -179,20 +178,6 @@ impl Short {
         }
         let by_pair = std::array::from_fn(|i| by_symbol[i % 16].then(by_symbol[i / 16]));
         Self { alphabet, by_pair }
-    }
-}
-
-/// Whether each of the joined codewords can be put at once. Nearly always: eight symbols may take
-/// seven bits each.
-#[inline(always)]
-fn fits(joined: &Joined) -> bool {
-    joined.lengths.iter().all(|&length| length <= BitWriter::MAX_PUT.into())
-}
-
-#[inline(always)]
-fn put_joined(joined: &Joined, writer: &mut BitWriter) {
-    for (&bits, &length) in joined.bits.iter().zip(&joined.lengths) {
-        writer.put(bits, length as u32);
     }
 }
 

@@ -69,6 +69,31 @@ mod tests {
     }
 
     #[test]
+    fn codewords_put_together_may_be_of_any_length() {
+        let lengths: Vec<u8> = (1..=11).chain([12; 2]).collect();
+        let table = CodeTable::from_lengths(&lengths).unwrap();
+        // Eight neighbours take from 8 to 96 bits.
+        let symbols: Vec<u8> = (0..20_000).map(|i| (i % 13).min(i / 700 % 13) as u8).collect();
+        let counts = histogram::count(Backend::current().unwrap(), &symbols);
+        let mut plain = Vec::new();
+        let mut pending = String::new();
+        for &symbol in &symbols {
+            let (codeword, length) = (table.codewords()[symbol as usize], lengths[symbol as usize]);
+            pending += &format!("{codeword:0width$b}", width = length.into());
+            while pending.len() >= 8 {
+                plain.push(u8::from_str_radix(&pending[..8], 2).unwrap());
+                pending.drain(..8);
+            }
+        }
+        for backend in Backend::available() {
+            let mut payload = Vec::new();
+            encode_indexed(backend, &symbols, &counts, &table, &mut payload).unwrap();
+            let bitstream = &payload[indexed_len(symbols.len(), 0)..];
+            assert_eq!(bitstream[..plain.len()], plain, "{backend:?}");
+        }
+    }
+
+    #[test]
     fn symbols_without_a_codeword_are_named() {
         let table = CodeTable::from_lengths(&[1, 1, 0]).unwrap();
         for symbol in [2, 200] {

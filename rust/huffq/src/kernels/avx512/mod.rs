@@ -14,7 +14,7 @@ pub(super) use contexts::{classify, collect, distribute};
 pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
 pub(super) use planes::{interleave, lines_to_rows, rows_to_lines};
-pub(super) use serial::join_codewords;
+pub(super) use serial::put_codewords;
 
 pub(super) use super::x86::{count_ones, decode_lanes, encode_lanes, transpose};
 

@@ -3,10 +3,37 @@
 use std::arch::x86_64::*;
 
 use super::{STEP, load};
-use crate::kernels::serial::{Joined, ShortAlphabet};
+use crate::bits::BitWriter;
+use crate::kernels::serial::ShortAlphabet;
 
+#[target_feature(enable = "avx512f,avx512bw,bmi2")]
+pub(in crate::kernels) fn put_codewords(
+    code: &ShortAlphabet,
+    symbols: &[u8; STEP],
+    writer: &mut BitWriter,
+) -> bool {
+    let (joined, joined_len) = join_codewords(code, symbols);
+    let most = _mm512_set1_epi64(BitWriter::MAX_PUT.into());
+    if _mm512_cmpgt_epu64_mask(joined_len, most) != 0 {
+        return false;
+    }
+    let (mut bits, mut lengths) = ([0; STEP / 8], [0; STEP / 8]);
+    // SAFETY: the arrays have the 64 bytes that are written.
+    unsafe {
+        _mm512_storeu_epi64(bits.as_mut_ptr(), joined);
+        _mm512_storeu_epi64(lengths.as_mut_ptr(), joined_len);
+    }
+    for (bits, length) in bits.into_iter().zip(lengths) {
+        writer.put(bits as u64, length as u32);
+    }
+    true
+}
+
+/// The codewords of eight symbols each, one after another in the low bits, and their lengths; what
+/// exceeds 64 bits is lost.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(in crate::kernels) fn join_codewords(code: &ShortAlphabet, symbols: &[u8; STEP]) -> Joined {
+fn join_codewords(code: &ShortAlphabet, symbols: &[u8; STEP]) -> (__m512i, __m512i) {
     // SAFETY: the arrays have the 64 bytes that are read.
     let [codewords, lengths] = [&code.codewords, &code.lengths]
         .map(|table| unsafe { _mm512_loadu_epi16(table.as_ptr().cast()) });
@@ -31,15 +58,7 @@ pub(in crate::kernels) fn join_codewords(code: &ShortAlphabet, symbols: &[u8; ST
     let second = join_64([low, high, high_len].map(|v| _mm512_srli_epi64::<32>(v)));
     let first_len = _mm512_and_si512(four_len, low_32);
     let second_len = _mm512_srli_epi64::<32>(four_len);
-    let mut joined = Joined::default();
-    // SAFETY: the arrays have the 64 bytes that are written.
-    unsafe {
-        let bits = join_64([first, second, second_len]);
-        _mm512_storeu_epi64(joined.bits.as_mut_ptr().cast(), bits);
-        let lengths = _mm512_add_epi64(first_len, second_len);
-        _mm512_storeu_epi64(joined.lengths.as_mut_ptr().cast(), lengths);
-    }
-    joined
+    (join_64([first, second, second_len]), _mm512_add_epi64(first_len, second_len))
 }
 
 /// A first codeword, and behind it a second of a length.
