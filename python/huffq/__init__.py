@@ -62,6 +62,7 @@ _LAZY = {
     "testbench",
     "tile_export",
     "tiles",
+    "torch",
     "train",
 }
 

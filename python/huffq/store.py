@@ -50,6 +50,7 @@ class Field:
         signed: Whether codes are two's complement.
         scale: The quantisation step; broadcasts against one sample.
         zero_point: The code that stands for 0.0.
+        block_samples: Samples of a block, which is what a read decodes at least.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Field:
         self.shape: tuple[int, ...] = (reader.samples, *description["sample_shape"])
         self.bits: int = description["bits"]
         self.signed: bool = description["signed"]
+        self.block_samples: int = description["block_samples"]
         self.dtype: np.dtype[Any] = np.dtype(np.int8 if self.signed else np.uint8)
         self.scale, self.zero_point = _quantisation(description["attributes"], self.shape[1:])
 
@@ -91,12 +93,33 @@ class Field:
             start, stop, step = index.indices(len(self))
             if step == 1:
                 return self._read_range(start, max(start, stop))
-            return self._read_samples(np.arange(start, stop, step))
+            return self.take(np.arange(start, stop, step))
         if isinstance(index, tuple):
             raise TypeError("a field is indexed by sample only; index the result further")
         array: npt.NDArray[Any] = np.asarray(index)
-        codes = self._read_samples(self._sample_numbers(np.atleast_1d(array)))
+        codes = self.take(np.atleast_1d(array))
         return codes if array.ndim else codes.reshape(self.shape[1:])
+
+    def take(self, samples: npt.ArrayLike, out: IntegerArray | None = None) -> IntegerArray:
+        """Return the codes of several samples; the same as indexing, and into an array if given.
+
+        Args:
+            samples: Sample numbers, or booleans for all samples.
+            out: Array to decode into, ``[n, *sample_shape]`` of the field's dtype, in C order.
+
+        Raises:
+            IndexError, CorruptFileError: As for indexing.
+            ValueError: `out` has another shape or dtype, or is not in C order.
+        """
+        numbers = self._sample_numbers(np.asarray(samples))
+        shape = (len(numbers), *self.shape[1:])
+        if out is None:
+            out = np.empty(shape, self.dtype)
+        elif out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
+            raise ValueError(f"out must be {self.dtype}{list(shape)} in C order")
+        numbers = numbers.astype(np.uint64)
+        self._reader.read_samples(self._number, numbers, as_bytes(out), self._threads)
+        return out
 
     def dequantize(
         self, index: Index = slice(None), dtype: npt.DTypeLike | None = None
@@ -145,12 +168,6 @@ class Field:
     def _read_range(self, start: int, stop: int) -> IntegerArray:
         out: IntegerArray = np.empty((stop - start, *self.shape[1:]), self.dtype)
         self._reader.read_range(self._number, start, stop, as_bytes(out), self._threads)
-        return out
-
-    def _read_samples(self, samples: npt.NDArray[np.integer]) -> IntegerArray:
-        out: IntegerArray = np.empty((len(samples), *self.shape[1:]), self.dtype)
-        numbers = samples.astype(np.uint64)
-        self._reader.read_samples(self._number, numbers, as_bytes(out), self._threads)
         return out
 
 

@@ -1,0 +1,264 @@
+"""Datasets and samplers for torch's DataLoader (``pip install 'huffq[torch]'``)."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, distributed
+from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+import huffq.store
+from huffq._shuffle import BlockShuffle, run_length
+
+Columns: TypeAlias = dict[str, Tensor]
+
+
+class ActivationDataset(Dataset[Any]):
+    """The samples of a store, each a dict of tensors by field.
+
+    A map-style dataset. A batch costs one read per field, and where there is no `transform`,
+    torch's own collation takes it as it was read. The dataset pickles as the store's path, and
+    every process that it comes to, forked or spawned, opens the store anew. `BlockSampler` shuffles
+    it.
+
+    Args:
+        path: What `huffq.open` takes.
+        fields: Fields that a sample holds; None is all.
+        dequantize: Whether to give real values in place of codes, or the fields where to.
+        dtype: Floating dtype of real values, by default that of their scale; or dtypes by field,
+            of codes too.
+        transform: Called with each sample; what it returns takes the sample's place. Spawned
+            workers need one that pickles.
+        threads: Upper bound on threads for each read. None is one in a worker of a DataLoader, and
+            elsewhere every core that the process may use.
+
+    Attributes:
+        fields: Names of the fields that a sample holds.
+
+    Raises:
+        KeyError: There is no field of that name.
+        HuffqError, OSError: As for `huffq.open`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        fields: Sequence[str] | None = None,
+        *,
+        dequantize: bool | Sequence[str] = False,
+        dtype: torch.dtype | Mapping[str, torch.dtype] | None = None,
+        transform: Callable[[Columns], Any] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._path = os.fspath(path)
+        self._threads = threads
+        self._transform = transform
+        self._opened: tuple[int, huffq.store.Dataset] | None = None
+        self.fields = tuple(self.store.fields if fields is None else fields)
+        everywhere = self.fields if dequantize is True else ()
+        self._real = frozenset(everywhere if isinstance(dequantize, bool) else dequantize)
+        named = isinstance(dtype, Mapping)
+        self._dtypes = dict(dtype) if named else dict.fromkeys(self._real, dtype)
+        for name in (*self.fields, *self._real, *self._dtypes):
+            if name not in self.fields or name not in self.store:
+                known = ", ".join(map(repr, self.store.fields))
+                raise KeyError(f"{name!r} is no field of the samples; the store has {known}")
+
+    @property
+    def store(self) -> huffq.store.Dataset:
+        """The store, as this process has opened it."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            in_worker = get_worker_info() is not None
+            threads = 1 if in_worker and self._threads is None else self._threads
+            self._opened = os.getpid(), huffq.store.open(self._path, threads)
+        return self._opened[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": None}
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, index: int) -> Any:
+        """Return one sample."""
+        return self.__getitems__([operator.index(index)])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[Any]:
+        """Return several samples, in the order of `indices`."""
+        share = self._transform is None and get_worker_info() is not None
+        numbers = np.asarray(indices, np.int64)
+        batch = _Batch({name: self._read(name, numbers, share) for name in self.fields})
+        return batch if self._transform is None else [self._transform(dict(row)) for row in batch]
+
+    def _read(self, name: str, numbers: Any, share: bool) -> Tensor:
+        """Return the samples of a field; where they are to `share`, in shared memory at once."""
+
+        def empty(dtype: torch.dtype) -> Tensor:
+            tensor = torch.empty((len(numbers), *field.shape[1:]), dtype=dtype)
+            return tensor.share_memory_() if share else tensor
+
+        field = self.store[name]
+        own = torch.int8 if field.signed else torch.uint8
+        scale = torch.from_numpy(field.scale)
+        dtype = self._dtypes.get(name) or (scale.dtype if name in self._real else own)
+        if dtype == own:
+            codes = empty(own)
+            field.take(numbers, out=codes.numpy())
+            return codes
+        values = empty(dtype).copy_(torch.from_numpy(field.take(numbers)))
+        if name in self._real:
+            values.sub_(field.zero_point).mul_(scale.to(dtype))
+        return values
+
+
+class _Row(dict[str, Tensor]):
+    """A sample of a `_Batch`."""
+
+
+class _Batch(Sequence[_Row]):
+    """Samples that lie together, which collation therefore need not gather."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, index: Any) -> Any:
+        return _Row({name: column[index] for name, column in self.columns.items()})
+
+
+def _collate(batch: Sequence[_Row], *, collate_fn_map: object = None) -> Columns:  # noqa: ARG001
+    if isinstance(batch, _Batch):
+        return batch.columns
+    columns: Columns = default_collate([dict(row) for row in batch])
+    return columns
+
+
+default_collate_fn_map[_Row] = _collate
+
+
+class BlockSampler(Sampler[list[int]]):
+    """Shuffled batches of a dataset that need each block of its store once, or a few times.
+
+    A ``batch_sampler`` for DataLoader. The order is random as `huffq._shuffle.BlockShuffle` says:
+    blocks in any order over the whole epoch, samples in any order within windows of `window` samples.
+    It depends on `seed`, epoch, `batch_size`, `window` and `lanes`, never on the number of workers
+    or ranks.
+
+    Each iteration is an epoch and has an order of its own; `set_epoch` chooses it. `state_dict` and
+    `load_state_dict` resume in mid-epoch, also with another number of ranks. Workers fetch ahead of
+    the training loop, so save the state of torchdata's `StatefulDataLoader`, which allows for that,
+    rather than the sampler's.
+
+    Args:
+        dataset: What the batches are of.
+        batch_size: Samples of a batch.
+        window: Samples that are shuffled among each other, rounded up to whole batches: more are more
+            random, and take more memory. None takes as many as the store's block cache holds.
+        lanes: Windows that batches come from in turn. With as many as there are workers on all ranks
+            together, no two workers decode the same blocks.
+        seed: Start of the random numbers, at least 0; the same on all ranks.
+        rank: This process among those that share the samples. None asks torch.distributed.
+        ranks: How many there are.
+        drop_last: Leave out the last samples, fewer than `batch_size` for each rank, instead of
+            sharing them equally; where they do not divide, some of them come twice then.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        dataset: ActivationDataset,
+        batch_size: int,
+        *,
+        window: int | None = None,
+        lanes: int = 1,
+        seed: int = 0,
+        rank: int | None = None,
+        ranks: int | None = None,
+        drop_last: bool = False,
+    ) -> None:
+        _at_least(1, batch_size=batch_size, window=window, lanes=lanes, ranks=ranks)
+        _at_least(0, seed=seed, rank=rank)
+        if window is None:
+            window = 16 * batch_size
+        in_group = distributed.is_available() and distributed.is_initialized()
+        self._rank = rank if rank is not None else distributed.get_rank() if in_group else 0
+        self._ranks = ranks or (distributed.get_world_size() if in_group else 1)
+        if self._rank >= self._ranks:
+            raise ValueError(f"rank is {self._rank}; it must be below {self._ranks}")
+        self._drop_last = drop_last
+        fields = [dataset.store[name] for name in dataset.fields]
+        forms = [(f.block_samples, f.dtype.itemsize * math.prod(f.shape[1:])) for f in fields]
+        self._shuffle = BlockShuffle(
+            samples=len(dataset),
+            run=run_length(forms),
+            window=-(-window // batch_size) * batch_size,
+            lanes=lanes,
+            batch_size=batch_size,
+            seed=seed,
+        )
+        self._epoch = 0
+        # Samples of the epoch that all ranks together have been handed.
+        self._done = 0
+        self._resuming = False
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        whole, rest = divmod(self._shuffle.samples, self._shuffle.batch_size * self._ranks)
+        return whole + (rest > 0 and not self._drop_last)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if self._resuming:
+            self._resuming = False
+        elif self._done:
+            self.set_epoch(self._epoch + 1)
+        size = self._shuffle.batch_size
+        for samples in self._shuffle.pieces(self._epoch, self._done, size * self._ranks):
+            if len(samples) == size * self._ranks:
+                share = samples[self._rank * size :][:size]
+            elif self._drop_last:
+                break
+            else:
+                share = np.resize(samples, -(-len(samples) // self._ranks) * self._ranks)
+                share = share[self._rank :: self._ranks]
+            self._done += len(samples)
+            yield share.tolist()
+        self.set_epoch(self._epoch + 1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next iteration; an epoch that is being resumed goes on."""
+        if not (self._resuming and epoch == self._epoch):
+            self._epoch, self._done, self._resuming = epoch, 0, False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the sampler is, and the order that this is a place in."""
+        return {"epoch": self._epoch, "samples": self._done, "order": vars(self._shuffle)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a sampler of the same order was.
+
+        Raises:
+            ValueError: That sampler had another order.
+        """
+        for name, value in vars(self._shuffle).items():
+            if (theirs := state["order"].get(name)) != value:
+                raise ValueError(
+                    f"the state is a place in another order: its {name} is {theirs}, not {value}"
+                )
+        self._epoch, self._done, self._resuming = state["epoch"], state["samples"], True
+
+
+def _at_least(least: int, **numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < least:
+            raise ValueError(f"{name} is {number}; it must be at least {least}")
