@@ -105,7 +105,7 @@ def test_ranks_that_drop_the_last_have_whole_batches(
     assert len(set(taken)) == len(taken)
 
 
-def test_more_ranks_than_samples_all_get_one(dataset: ActivationDataset, tmp_path: Path) -> None:
+def test_more_ranks_than_samples_all_get_one(tmp_path: Path) -> None:
     huffq.encode_dataset({"codes": CODES[:3]}, tmp_path / "few.huffq")
     few = ActivationDataset(tmp_path / "few.huffq")
     shares = [list(BlockSampler(few, 30, rank=rank, ranks=8)) for rank in range(8)]

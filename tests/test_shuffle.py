@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from huffq._shuffle import BlockShuffle, run_length
 
-
 PINNED = [2, 1, 0, 3, 6, 4, 10, 9, 11, 19, 18, 5, 13, 8, 12, 15, 16, 17, 7, 14]
 
 

@@ -19,8 +19,8 @@ class BlockShuffle:
     """A random order of samples in which those of one block stay near each other.
 
     The samples are cut into runs of neighbours, and the runs permuted, uniformly over the whole
-    epoch. Windows of `window` samples are cut from the permuted runs, and the samples of each window
-    are permuted, uniformly. `lanes` windows are handed out side by side, in turns of `batch_size`
+    epoch. Windows of `window` samples are cut from the permuted runs, and the samples of each are
+    permuted, uniformly. `lanes` windows are handed out side by side, in turns of `batch_size`
     samples, so that as many readers that take turns each keep to a window of their own.
 
     So every sample is equally likely to come at any time, and samples of different runs are as good
@@ -91,8 +91,8 @@ def _members(starts: Samples, lengths: Samples) -> Samples:
 def run_length(fields: Sequence[tuple[int, int]]) -> int:
     """Return how many samples a run should have, so that reading runs decodes little in vain.
 
-    A run of L samples at a random place touches L/b + (b - 1)/L blocks of b samples, or L/b where it
-    is a multiple of b.
+    A run of L samples at a random place touches (L + b - 1) / b blocks of b samples, and one that
+    is made of whole blocks L / b.
 
     Args:
         fields: Samples of a block, and bytes of a sample, of each field.

@@ -117,8 +117,8 @@ class Field:
             out = np.empty(shape, self.dtype)
         elif out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise ValueError(f"out must be {self.dtype}{list(shape)} in C order")
-        numbers = numbers.astype(np.uint64)
-        self._reader.read_samples(self._number, numbers, as_bytes(out), self._threads)
+        unsigned = numbers.astype(np.uint64)
+        self._reader.read_samples(self._number, unsigned, as_bytes(out), self._threads)
         return out
 
     def dequantize(

@@ -64,8 +64,9 @@ class ActivationDataset(Dataset[Any]):
         self.fields = tuple(self.store.fields if fields is None else fields)
         everywhere = self.fields if dequantize is True else ()
         self._real = frozenset(everywhere if isinstance(dequantize, bool) else dequantize)
-        named = isinstance(dtype, Mapping)
-        self._dtypes = dict(dtype) if named else dict.fromkeys(self._real, dtype)
+        self._dtypes: dict[str, torch.dtype | None] = (
+            dict(dtype) if isinstance(dtype, Mapping) else dict.fromkeys(self._real, dtype)
+        )
         for name in (*self.fields, *self._real, *self._dtypes):
             if name not in self.fields or name not in self.store:
                 known = ", ".join(map(repr, self.store.fields))
@@ -102,7 +103,9 @@ class ActivationDataset(Dataset[Any]):
 
         def empty(dtype: torch.dtype) -> Tensor:
             tensor = torch.empty((len(numbers), *field.shape[1:]), dtype=dtype)
-            return tensor.share_memory_() if share else tensor
+            if share:
+                tensor.share_memory_()  # type: ignore[no-untyped-call]
+            return tensor
 
         field = self.store[name]
         own = torch.int8 if field.signed else torch.uint8
@@ -148,10 +151,11 @@ default_collate_fn_map[_Row] = _collate
 class BlockSampler(Sampler[list[int]]):
     """Shuffled batches of a dataset that need each block of its store once, or a few times.
 
-    A ``batch_sampler`` for DataLoader. The order is random as `huffq._shuffle.BlockShuffle` says:
-    blocks in any order over the whole epoch, samples in any order within windows of `window` samples.
-    It depends on `seed`, epoch, `batch_size`, `window` and `lanes`, never on the number of workers
-    or ranks.
+    A ``batch_sampler`` for DataLoader. How random it is: runs of neighbouring samples, of a block
+    or a few, come in any order over the whole epoch, and samples in any order within windows of
+    `window` samples; both uniformly. So a sample may come at any time, samples of different blocks
+    are as good as independent, and those of one block come near each other. The order depends on
+    the store's blocks, `seed`, epoch, `batch_size`, `window` and `lanes`; not on workers or ranks.
 
     Each iteration is an epoch and has an order of its own; `set_epoch` chooses it. `state_dict` and
     `load_state_dict` resume in mid-epoch, also with another number of ranks. Workers fetch ahead of
@@ -161,10 +165,10 @@ class BlockSampler(Sampler[list[int]]):
     Args:
         dataset: What the batches are of.
         batch_size: Samples of a batch.
-        window: Samples that are shuffled among each other, rounded up to whole batches: more are more
-            random, and take more memory. None takes as many as the store's block cache holds.
-        lanes: Windows that batches come from in turn. With as many as there are workers on all ranks
-            together, no two workers decode the same blocks.
+        window: Samples that are shuffled among each other, rounded up to whole batches: more are
+            more random, and take more memory. None takes as many as the store's block cache holds.
+        lanes: Windows that batches come from in turn. With as many as there are workers on all
+            ranks together, no two workers decode the same blocks.
         seed: Start of the random numbers, at least 0; the same on all ranks.
         rank: This process among those that share the samples. None asks torch.distributed.
         ranks: How many there are.
