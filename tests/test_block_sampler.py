@@ -34,7 +34,7 @@ def numbers(batch: dict[str, Any]) -> list[int]:
 
 
 def test_blocks_set_the_runs(dataset: ActivationDataset) -> None:
-    assert dataset.store["codes"].block_samples == 32
+    assert dataset.store["codes"].block_items == 32
     assert BlockSampler(dataset, 10).state_dict()["order"]["run"] % 32 == 0
 
 

@@ -88,25 +88,28 @@ def _members(starts: Samples, lengths: Samples) -> Samples:
     return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
 
 
-def run_length(fields: Sequence[tuple[int, int]]) -> int:
+def run_length(fields: Sequence[tuple[float, float]]) -> int:
     """Return how many samples a run should have, so that reading runs decodes little in vain.
-
-    A run of L samples at a random place touches (L + b - 1) / b blocks of b samples, and one that
-    is made of whole blocks L / b.
 
     Args:
         fields: Samples of a block, and bytes of a sample, of each field.
 
     Returns:
-        A multiple of the block length of the field with the largest samples.
+        A multiple of the samples in a block of the field with the largest samples.
     """
-    base, _ = max(fields, key=lambda field: field[1])
-    total = sum(size for _, size in fields)
-
-    def wasted(run: int) -> float:
-        return sum(size * (block - 1) / run for block, size in fields if run % block) / total
-
+    largest, _ = max(fields, key=lambda field: field[1])
+    base = max(1, round(largest))
+    used = sum(size for _, size in fields)
     run = base
-    while wasted(run) > _WASTE:
+    while decoded_bytes(fields, run) > (1 + _WASTE) * used * run:
         run += base
     return run
+
+
+def decoded_bytes(fields: Sequence[tuple[float, float]], run: int) -> float:
+    """Return how many bytes the blocks take that a run of samples touches, at a random place.
+
+    That is the run itself where it is made of whole blocks of b samples, and (run + b - 1) / b
+    blocks otherwise.
+    """
+    return sum(size * (run + (max(0, block - 1) if run % block else 0)) for block, size in fields)

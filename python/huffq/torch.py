@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,35 +14,47 @@ from torch.utils.data import Dataset, Sampler, default_collate, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 import huffq.store
-from huffq._shuffle import BlockShuffle, run_length
+from huffq._shuffle import BlockShuffle, decoded_bytes, run_length
 
-Columns: TypeAlias = dict[str, Tensor]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from huffq.field import Field
+
+Sample: TypeAlias = dict[str, Tensor]
+
+Column: TypeAlias = "Tensor | list[Tensor]"
+"""Several samples of a field: ``[n, *sample_shape]``, or ``[length, ...]`` each."""
 
 
 class ActivationDataset(Dataset[Any]):
     """The samples of a store, each a dict of tensors by field.
 
     A map-style dataset. A batch costs one read per field, and where there is no `transform`,
-    torch's own collation takes it as it was read. The dataset pickles as the store's path, and
-    every process that it comes to, forked or spawned, opens the store anew. `BlockSampler` shuffles
-    it.
+    torch's own collation takes it as it was read: one tensor per field, or a list of tensors where
+    samples are ragged. The dataset pickles as the store's path, and every process that it comes to,
+    forked or spawned, opens the store anew. `BlockSampler` shuffles it.
 
     Args:
         path: What `huffq.open` takes.
         fields: Fields that a sample holds; None is all.
         dequantize: Whether to give real values in place of codes, or the fields where to.
         dtype: Floating dtype of real values, by default that of their scale; or dtypes by field,
-            of codes too.
+            of codes and side fields too.
         transform: Called with each sample; what it returns takes the sample's place. Spawned
             workers need one that pickles.
         threads: Upper bound on threads for each read. None is one in a worker of a DataLoader, and
             elsewhere every core that the process may use.
+        cache_bytes: Bytes of decoded blocks that each process keeps.
 
     Attributes:
         fields: Names of the fields that a sample holds.
+        cache_bytes: As given.
 
     Raises:
         KeyError: There is no field of that name.
+        TypeError: A side field has a dtype that torch does not know.
+        ValueError: A side field is to be dequantised.
         HuffqError, OSError: As for `huffq.open`.
     """
 
@@ -54,23 +65,26 @@ class ActivationDataset(Dataset[Any]):
         *,
         dequantize: bool | Sequence[str] = False,
         dtype: torch.dtype | Mapping[str, torch.dtype] | None = None,
-        transform: Callable[[Columns], Any] | None = None,
+        transform: Callable[[Sample], Any] | None = None,
         threads: int | None = None,
+        cache_bytes: int = huffq.store.CACHE_BYTES,
     ) -> None:
         self._path = os.fspath(path)
         self._threads = threads
         self._transform = transform
         self._opened: tuple[int, huffq.store.Dataset] | None = None
-        self.fields = tuple(self.store.fields if fields is None else fields)
-        everywhere = self.fields if dequantize is True else ()
-        self._real = frozenset(everywhere if isinstance(dequantize, bool) else dequantize)
-        self._dtypes: dict[str, torch.dtype | None] = (
-            dict(dtype) if isinstance(dtype, Mapping) else dict.fromkeys(self._real, dtype)
-        )
-        for name in (*self.fields, *self._real, *self._dtypes):
-            if name not in self.fields or name not in self.store:
-                known = ", ".join(map(repr, self.store.fields))
+        self.cache_bytes = cache_bytes
+        store = self.store
+        self.fields = tuple(store.fields if fields is None else fields)
+        everywhere = [name for name in self.fields if name in store and store[name].bits]
+        real = (everywhere if dequantize else ()) if isinstance(dequantize, bool) else dequantize
+        self._real = frozenset(real)
+        given = dict(dtype) if isinstance(dtype, Mapping) else dict.fromkeys(self._real, dtype)
+        for name in (*self.fields, *self._real, *given):
+            if name not in self.fields or name not in store:
+                known = ", ".join(map(repr, store.fields))
                 raise KeyError(f"{name!r} is no field of the samples; the store has {known}")
+        self._dtypes = {name: given.get(name) or self._natural_dtype(name) for name in self.fields}
 
     @property
     def store(self) -> huffq.store.Dataset:
@@ -78,7 +92,7 @@ class ActivationDataset(Dataset[Any]):
         if self._opened is None or self._opened[0] != os.getpid():
             in_worker = get_worker_info() is not None
             threads = 1 if in_worker and self._threads is None else self._threads
-            self._opened = os.getpid(), huffq.store.open(self._path, threads)
+            self._opened = os.getpid(), huffq.store.open(self._path, threads, self.cache_bytes)
         return self._opened[1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -98,26 +112,44 @@ class ActivationDataset(Dataset[Any]):
         batch = _Batch({name: self._read(name, numbers, share) for name in self.fields})
         return batch if self._transform is None else [self._transform(dict(row)) for row in batch]
 
-    def _read(self, name: str, numbers: Any, share: bool) -> Tensor:
+    def _natural_dtype(self, name: str) -> torch.dtype:
+        field = self.store[name]
+        if name in self._real and field.bits is None:
+            raise ValueError(f"{name!r} is a side field; it holds no codes to dequantise")
+        dtype = field.scale.dtype if name in self._real else field.dtype
+        try:
+            return torch.from_numpy(np.empty(0, dtype)).dtype
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"field {name!r} is {dtype}, which torch has no tensors of; leave it out of fields"
+            ) from None
+
+    def _read(self, name: str, numbers: npt.NDArray[np.int64], share: bool) -> Column:
         """Return the samples of a field; where they are to `share`, in shared memory at once."""
 
-        def empty(dtype: torch.dtype) -> Tensor:
-            tensor = torch.empty((len(numbers), *field.shape[1:]), dtype=dtype)
+        def empty(length: int) -> Tensor:
+            tensor = torch.empty((length, *field.item_shape), dtype=self._dtypes[name])
             if share:
                 tensor.share_memory_()  # type: ignore[no-untyped-call]
             return tensor
 
         field = self.store[name]
-        own = torch.int8 if field.signed else torch.uint8
-        scale = torch.from_numpy(field.scale)
-        dtype = self._dtypes.get(name) or (scale.dtype if name in self._real else own)
-        if dtype == own:
-            codes = empty(own)
-            field.take(numbers, out=codes.numpy())
-            return codes
-        values = empty(dtype).copy_(torch.from_numpy(field.take(numbers)))
-        if name in self._real:
-            values.sub_(field.zero_point).mul_(scale.to(dtype))
+        if field.ragged:
+            samples = field[numbers]
+            lengths = [len(sample) for sample in samples]
+            values = empty(sum(lengths))
+            return list(self._fill(values, field, np.concatenate(samples)).split(lengths))
+        values = empty(len(numbers))
+        if name not in self._real and torch.from_numpy(np.empty(0, field.dtype)).dtype == values.dtype:
+            field.take(numbers, out=values.numpy())
+            return values
+        return self._fill(values, field, field.take(numbers))
+
+    def _fill(self, values: Tensor, field: Field, stored: npt.NDArray[Any]) -> Tensor:
+        values.copy_(torch.from_numpy(stored))
+        if field.name in self._real:
+            scale = torch.from_numpy(field.scale).to(values.dtype)
+            values.sub_(field.zero_point).mul_(scale)
         return values
 
 
@@ -128,7 +160,7 @@ class _Row(dict[str, Tensor]):
 class _Batch(Sequence[_Row]):
     """Samples that lie together, which collation therefore need not gather."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: dict[str, Column]) -> None:
         self.columns = columns
 
     def __len__(self) -> int:
@@ -138,11 +170,10 @@ class _Batch(Sequence[_Row]):
         return _Row({name: column[index] for name, column in self.columns.items()})
 
 
-def _collate(batch: Sequence[_Row], *, collate_fn_map: object = None) -> Columns:  # noqa: ARG001
+def _collate(batch: Sequence[_Row], *, collate_fn_map: object = None) -> Any:  # noqa: ARG001
     if isinstance(batch, _Batch):
         return batch.columns
-    columns: Columns = default_collate([dict(row) for row in batch])
-    return columns
+    return default_collate([dict(row) for row in batch])
 
 
 default_collate_fn_map[_Row] = _collate
@@ -193,19 +224,20 @@ class BlockSampler(Sampler[list[int]]):
     ) -> None:
         _at_least(1, batch_size=batch_size, window=window, lanes=lanes, ranks=ranks)
         _at_least(0, seed=seed, rank=rank)
+        forms = [_form(dataset.store[name]) for name in dataset.fields]
+        run = run_length(forms)
         if window is None:
-            window = 16 * batch_size
+            held = dataset.cache_bytes // decoded_bytes(forms, run) * run
+            window = max(batch_size, int(held) // batch_size * batch_size)
         in_group = distributed.is_available() and distributed.is_initialized()
         self._rank = rank if rank is not None else distributed.get_rank() if in_group else 0
         self._ranks = ranks or (distributed.get_world_size() if in_group else 1)
         if self._rank >= self._ranks:
             raise ValueError(f"rank is {self._rank}; it must be below {self._ranks}")
         self._drop_last = drop_last
-        fields = [dataset.store[name] for name in dataset.fields]
-        forms = [(f.block_samples, f.dtype.itemsize * math.prod(f.shape[1:])) for f in fields]
         self._shuffle = BlockShuffle(
             samples=len(dataset),
-            run=run_length(forms),
+            run=run,
             window=-(-window // batch_size) * batch_size,
             lanes=lanes,
             batch_size=batch_size,
@@ -260,6 +292,12 @@ class BlockSampler(Sampler[list[int]]):
                     f"the state is a place in another order: its {name} is {theirs}, not {value}"
                 )
         self._epoch, self._done, self._resuming = state["epoch"], state["samples"], True
+
+
+def _form(field: Field) -> tuple[float, float]:
+    """Return how many samples of a field a block holds, and the bytes of one, both on average."""
+    items = len(field.flat) / max(1, len(field)) if field.ragged else 1.0
+    return max(1.0, field.block_items / max(1.0, items)), field.item_bytes * items
 
 
 def _at_least(least: int, **numbers: int | None) -> None:
