@@ -11,6 +11,8 @@ from types import ModuleType
 from huffq._huffq import CodeTable, __version__
 from huffq.codec import decode, encode
 from huffq.codes import Codes
+from huffq.columns import Ragged
+from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import (
     CheckpointError,
     CorruptFileError,
@@ -23,8 +25,10 @@ from huffq.errors import (
     TruncatedFileError,
     UnsupportedVersionError,
 )
-from huffq.store import Dataset, Field, open  # noqa: A004
-from huffq.writer import EncodeReport, FieldReport, encode_dataset
+from huffq.field import Field
+from huffq.shards import write_manifest
+from huffq.store import Dataset, open  # noqa: A004
+from huffq.writer import Writer, encode_dataset, resume_point
 
 __all__ = [
     "CheckpointError",
@@ -39,15 +43,19 @@ __all__ = [
     "FieldReport",
     "HuffqError",
     "LayerError",
+    "Ragged",
     "TileError",
     "TrainingError",
     "TruncatedFileError",
     "UnsupportedVersionError",
+    "Writer",
     "__version__",
     "decode",
     "encode",
     "encode_dataset",
     "open",
+    "resume_point",
+    "write_manifest",
 ]
 
 _LAZY = {

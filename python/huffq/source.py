@@ -1,4 +1,4 @@
-"""Everything that can be encoded, as batches of codes."""
+"""Everything that can be encoded, as batches of columns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
-from huffq._chunks import chunks
+from huffq._chunks import CHUNK_BYTES, chunks
 from huffq.codec import as_bytes, integer_array
 from huffq.codes import Codes
+from huffq.columns import Column, Ragged, Values, side_column
 from huffq.errors import DataError
 
-Batch: TypeAlias = "npt.ArrayLike | Codes | Mapping[str, npt.ArrayLike | Codes]"
+Batch: TypeAlias = "Values | Mapping[str, Values]"
 Source: TypeAlias = "Batch | Iterable[Batch]"
 Bits: TypeAlias = "int | Mapping[str, int] | None"
 
@@ -22,64 +23,96 @@ DEFAULT_FIELD = "data"
 """Name of the field of a source that is arrays rather than dicts of them."""
 
 
-def batches(source: Source, bits: Bits) -> tuple[Iterator[dict[str, Codes]], int | None]:
+def batches(
+    source: Source, bits: Bits, start: int = 0
+) -> tuple[Iterator[dict[str, Column]], int | None]:
     """Return the source as batches of equally many samples per field, and its length if known.
 
     Args:
-        source: A whole array, `Codes` or dict of these, or an iterable of batches of the same
-            forms. First axis = samples.
+        source: A whole array, `Codes`, `Ragged` or dict of these, or an iterable of batches of the
+            same forms. First axis = samples.
         bits: Bit width, for all fields or by name; `Codes` know theirs. None infers it from whole
             arrays.
+        start: Samples to pass over.
 
     Raises:
         ValueError: Fields differ in their number of samples; a stream of plain arrays comes without
             `bits`; `bits` names an unknown field or contradicts `Codes`; a value does not fit.
-        TypeError: An array is not uint8 or int8, or a field's name no string.
+        TypeError: An array has a dtype that cannot be stored, or a field's name is no string.
     """
     if _is_batch(source):
-        codes = _as_fields(source, bits, infer=True)
-        return _pieces(codes), _samples(codes)
+        columns = as_columns(source, bits, infer=True)
+        samples = _samples(columns)
+        return _pieces(columns, start), samples - min(start, samples)
     if not isinstance(source, Iterable):
         raise TypeError(f"the source is a {type(source).__name__}; give arrays or batches of them")
-    return _stream(source, bits), None
+    return _stream(source, bits, start), None
 
 
 def _is_batch(source: Any) -> bool:
-    return isinstance(source, Codes | Mapping) or hasattr(source, "__array__")
+    return isinstance(source, Codes | Ragged | Mapping) or hasattr(source, "__array__")
 
 
-def _stream(source: Iterable[Any], bits: Bits) -> Iterator[dict[str, Codes]]:
+def _stream(source: Iterable[Any], bits: Bits, start: int) -> Iterator[dict[str, Column]]:
     for batch in source:
-        codes = _as_fields(batch, bits, infer=False)
-        if _samples(codes):
-            yield codes
+        columns = as_columns(batch, bits, infer=False)
+        samples = _samples(columns)
+        if start >= samples:
+            start -= samples
+            continue
+        yield {name: column[start:] for name, column in columns.items()} if start else columns
+        start = 0
 
 
-def _as_fields(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Codes]:
+def as_columns(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Column]:
+    """Return a batch as columns by field; `infer` bits that are not given."""
     named = batch if isinstance(batch, Mapping) else {DEFAULT_FIELD: batch}
     _check_names(named, bits)
-    _check_samples(named)
-    return {name: _as_codes(name, x, bits, infer=infer) for name, x in named.items()}
+    if not isinstance(batch, Mapping | Codes | Ragged | list | tuple):
+        _check_integers(batch)
+    columns = {name: _as_column(name, x, bits, infer=infer) for name, x in named.items()}
+    counts = {name: len(column) for name, column in columns.items()}
+    if not counts:
+        raise DataError("a batch has no fields; give at least one array")
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"the fields differ in their number of samples: {counts}")
+    return columns
 
 
-def _as_codes(name: str, x: Any, bits: Bits, *, infer: bool) -> Codes:
+def _as_column(name: str, x: Any, bits: Bits, *, infer: bool) -> Column:
+    if isinstance(x, list | tuple):
+        try:
+            x = Ragged.of(x)
+        except ValueError as error:
+            raise ValueError(f"field {name!r}: {error}") from None
+    if isinstance(x, Ragged):
+        column = _as_column(name, x.values, bits, infer=infer)
+        return Column(column.items, x.lengths)
     width = bits.get(name) if isinstance(bits, Mapping) else bits
     if isinstance(x, Codes):
+        _check_axis(name, x.values)
         if width not in (None, x.bits):
             raise ValueError(
                 f"field {name!r} holds Codes of {x.bits} bits, and bits asks for {width}; "
                 "leave it out"
             )
-        return x
-    try:
-        values = integer_array(x)
-    except TypeError as error:
-        raise TypeError(f"field {name!r}: {error}") from None
+        return Column(x)
+    array: npt.NDArray[Any] = np.asarray(x)
+    _check_axis(name, array)
+    if array.dtype not in (np.uint8, np.int8):
+        if isinstance(bits, Mapping) and width is not None:
+            _check_integers(array, name)
+        return side_column(name, array)
     if width is None and infer:
-        width = _infer_bits(values)
+        width = _infer_bits(array)
+    if width is None and isinstance(bits, Mapping):
+        return side_column(name, array)
     if width is None:
-        raise ValueError(f"field {name!r} is a stream of plain arrays; give its bits")
-    return Codes(values, width)
+        raise ValueError(
+            f"field {name!r} is a stream of plain arrays; give its bits (or a dict of bits without "
+            "it, to store its bytes as they are)"
+        )
+    return Column(Codes(array, width))
 
 
 def _infer_bits(values: npt.NDArray[Any]) -> int:
@@ -87,6 +120,14 @@ def _infer_bits(values: npt.NDArray[Any]) -> int:
     signed = values.dtype == np.int8
     pieces = (as_bytes(values[piece]) for piece in chunks(values.shape))
     return max((_huffq.infer_bits(piece, signed) for piece in pieces), default=1)
+
+
+def _check_integers(array: npt.ArrayLike, name: str = DEFAULT_FIELD) -> None:
+    """Demand codes where an array is named by nothing that a side field would be named by."""
+    try:
+        integer_array(array)
+    except TypeError as error:
+        raise TypeError(f"field {name!r}: {error}") from None
 
 
 def _check_names(batch: Mapping[str, Any], bits: Bits) -> None:
@@ -99,23 +140,19 @@ def _check_names(batch: Mapping[str, Any], bits: Bits) -> None:
             raise ValueError(f"bits names the field {name!r}; the source has {known}")
 
 
-def _check_samples(batch: Mapping[str, Any]) -> None:
-    counts = {}
-    for name, x in batch.items():
-        shape = np.shape(x.values if isinstance(x, Codes) else x)
-        if not shape:
-            raise ValueError(f"field {name!r} is a scalar; its first axis must be the samples")
-        counts[name] = shape[0]
-    if not counts:
-        raise DataError("a batch has no fields; give at least one array")
-    if len(set(counts.values())) > 1:
-        raise ValueError(f"the fields differ in their number of samples: {counts}")
+def _check_axis(name: str, array: npt.NDArray[Any]) -> None:
+    if not array.ndim:
+        raise ValueError(f"field {name!r} is a scalar; its first axis must be the samples")
 
 
-def _samples(batch: Mapping[str, Codes]) -> int:
-    return len(next(iter(batch.values())).values)
+def _samples(batch: Mapping[str, Column]) -> int:
+    return len(next(iter(batch.values())))
 
 
-def _pieces(whole: dict[str, Codes]) -> Iterator[dict[str, Codes]]:
-    for piece in chunks(*(codes.values.shape for codes in whole.values())):
-        yield {name: codes[piece] for name, codes in whole.items()}
+def _pieces(whole: dict[str, Column], start: int) -> Iterator[dict[str, Column]]:
+    samples = _samples(whole)
+    bytes_ = max(column.array.nbytes for column in whole.values())
+    step = max(1, CHUNK_BYTES * samples // max(1, bytes_))
+    for first in range(start, samples, step):
+        piece = slice(first, min(first + step, samples))
+        yield {name: column[piece] for name, column in whole.items()}

@@ -1,235 +1,312 @@
-"""Streams of codes into a `.huffq` file."""
+"""Streams of samples into a `.huffq` file, or a folder of them."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from huffq import _huffq
 from huffq._atomic import check_output
 from huffq._progress import progress_bar
-from huffq.codec import Level, as_bytes
+from huffq.codec import Level
+from huffq.columns import Column, check_same_form
+from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import DataError
-from huffq.source import Bits, Source, batches
+from huffq.shards import write_manifest
+from huffq.source import Batch, Bits, Source, as_columns, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
 
-    from huffq.codes import Codes
 
+class Writer:
+    """Writes a dataset batch by batch; a context manager.
 
-@dataclass(frozen=True)
-class FieldReport:
-    """What encoding did to one field.
+    Blocks are coded by threads while the caller computes the next batch. The file grows as
+    ``NAME.part`` and takes its name when the ``with`` block ends well. If it ends with an exception,
+    Ctrl-C included, the part stays, provided that a whole group of samples is in it, and
+    ``resume=True`` goes on with it. Memory holds the batch, one unfinished group (up to 8 Mi symbols
+    of a field and 64 Mi of all) and a few segments that are being coded.
 
-    Attributes:
-        name: The field's name.
-        sample_shape: Shape of one sample.
-        bits: Bit width.
-        signed: Whether codes are two's complement.
-        samples: Number of samples.
-        counts: Occurrences of each symbol, int64 `[2**bits]`; a code c counts at
-            ``c & (2**bits - 1)``.
-        encoded_bits: Bits of the field's records in the file, headers and checksums included.
-        encode_seconds: Time spent in encoding, summed over threads.
+    Example:
+        >>> import numpy as np, tempfile
+        >>> path = tempfile.mkdtemp() + "/acts.huffq"
+        >>> with Writer(path, bits={"codes": 4}) as writer:
+        ...     writer.write({"codes": np.zeros((3, 8), np.uint8), "labels": np.arange(3)})
+        3
+        >>> writer.report.samples
+        3
     """
 
-    name: str
-    sample_shape: tuple[int, ...]
-    bits: int
-    signed: bool
-    samples: int
-    counts: npt.NDArray[np.int64]
-    encoded_bits: int
-    encode_seconds: float
+    report: EncodeReport
+    """What was written; from the end of the ``with`` block on."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        bits: Bits = None,
+        level: Level = "dense",
+        threads: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        shard_bytes: int | None = None,
+        append: bool = False,
+        resume: bool = False,
+    ) -> None:
+        """Prepare to write; files are made with the first batch.
+
+        Args:
+            path: The file; with `shard_bytes`, a folder.
+            bits: Bit width 1 to 8 of plain uint8 and int8 arrays, for all fields or by name. `Codes`
+                know theirs. With a dict, fields without bits are stored as they are, and so are
+                arrays of all other dtypes.
+            level: As for `huffq.encode`.
+            threads: Number of threads; None is every core that the process may use.
+            metadata: JSON-serialisable mapping that is stored with the file.
+            shard_bytes: Write a folder of files; each ends with the group of samples that brings it
+                to this size.
+            append: Add shards to a folder that has some.
+            resume: Go on with what an interrupted writer left, if anything; `samples` says from
+                which sample on batches are wanted.
+
+        Raises:
+            OSError: The file has no place; or a folder holds shards already.
+            ValueError: `append` and `resume` go together with nothing else.
+        """
+        self.path = os.fspath(path)
+        self._bits: Bits = bits
+        self._options = {"level": level, "metadata": _checked(metadata)}
+        self._threads = threads
+        self._resume = resume
+        self._writer: _huffq.StoreWriter | None = None
+        self._first: dict[str, Column] = {}
+        self._begin = time.perf_counter()
+        self._shards: dict[str, int] | None = None
+        if append and resume:
+            raise ValueError("append begins new shards, and resume goes on with one; choose one")
+        if append and shard_bytes is None:
+            shard_bytes = 1 << 30
+        if shard_bytes is None:
+            check_output(path)
+        else:
+            self._shards = {"bytes": shard_bytes, "first": _first_shard(path, append, resume)}
+        stored, schema = _huffq.resume_point(self.path) if resume else (0, None)
+        self._stored, self._stored_schema = stored, schema
 
     @property
-    def symbols(self) -> int:
-        """Number of symbols."""
-        return int(self.counts.sum())
+    def samples(self) -> int:
+        """Samples that the dataset has, those resumed from included."""
+        return self._writer.samples if self._writer else self._stored
 
-    @property
-    def raw_bits(self) -> int:
-        """Bits of the symbols at the field's bit width."""
-        return self.symbols * self.bits
+    def __enter__(self) -> Self:
+        return self
 
-    @property
-    def ratio(self) -> float:
-        """Encoded bits over raw bits, smaller is better; nan without symbols."""
-        return self.encoded_bits / self.raw_bits if self.symbols else float("nan")
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        kept = self.suspend()
+        if kept and isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(
+                f"interrupted; {self.path} has {kept} samples so far: go on with resume=True"
+            ) from None
 
-    @property
-    def zeros(self) -> float:
-        """Share of symbols that are 0; nan without symbols."""
-        return int(self.counts[0]) / self.symbols if self.symbols else float("nan")
+    def write(self, batch: Batch) -> int:
+        """Append samples.
 
-    @property
-    def entropy(self) -> float:
-        """Order-0 entropy in bits per symbol (Shannon, 1948); nan without symbols."""
-        if not self.symbols:
-            return float("nan")
-        share = self.counts[self.counts > 0] / self.symbols
-        return float(-(share * np.log2(share)).sum()) + 0.0  # + 0.0 turns -0.0 into 0.0
+        Args:
+            batch: An array, `Codes` or `Ragged`, or a dict of them, one per field; first axis =
+                samples. The first batch says which fields there are.
 
+        Returns:
+            The number of samples appended.
 
-@dataclass(frozen=True)
-class EncodeReport:
-    """What `encode_dataset` wrote.
+        Raises:
+            ValueError: A value does not fit its field's bits (names field, sample, value and index),
+                or the batch differs from the first in fields, bits, scale or sample shape.
+            TypeError: An array has a dtype that cannot be stored.
+            OSError: The disk does not take it.
+        """
+        return self.write_columns(as_columns(batch, self._bits, infer=False))
 
-    Attributes:
-        samples: Number of samples.
-        fields: Each field by name.
-        encoded_bits: Bits of the whole file.
-        seconds: Time that the call took, the source's own included.
-    """
+    def write_columns(self, columns: dict[str, Column]) -> int:
+        """Append samples that `huffq.source` has looked at; as `write`."""
+        if not self._writer:
+            self._start(columns)
+        assert self._writer is not None
+        if columns.keys() != self._first.keys():
+            raise ValueError(f"a batch has fields {list(columns)}; the first had {list(self._first)}")
+        for name, column in columns.items():
+            check_same_form(name, column, self._first[name])
+        samples = len(next(iter(columns.values())))
+        self._writer.write(samples, [columns[name].buffers() for name in self._first])
+        return samples
 
-    samples: int
-    fields: dict[str, FieldReport]
-    encoded_bits: int
-    seconds: float
+    def close(self) -> EncodeReport:
+        """Write what is left and the index, sync, and give the file its name.
 
-    @property
-    def symbols(self) -> int:
-        """Number of symbols of all fields."""
-        return sum(field.symbols for field in self.fields.values())
+        Raises:
+            DataError: Nothing was written.
+        """
+        if not self._writer:
+            if not self._stored_schema:
+                raise DataError("no samples were given; there is nothing to encode")
+            # All that there was to write had been written before.
+            self._writer = self._open(self._stored_schema)
+        schema = json.loads(self._writer.schema)
+        samples, files, summaries = self._writer.finish()
+        fields = {
+            field["name"]: _field_report(field, samples, *summary)
+            for field, summary in zip(schema["fields"], summaries, strict=True)
+        }
+        if self._shards is not None:
+            write_manifest(self.path)
+        paths = [os.fspath(path) for path, _, _ in files]
+        encoded_bits = 8 * sum(size for _, _, size in files)
+        seconds = time.perf_counter() - self._begin
+        self.report = EncodeReport(samples, fields, encoded_bits, seconds, paths)
+        return self.report
 
-    @property
-    def raw_bits(self) -> int:
-        """Bits of all symbols at their fields' bit widths."""
-        return sum(field.raw_bits for field in self.fields.values())
+    def suspend(self) -> int:
+        """Stop, and leave what can be resumed; return how many samples that is."""
+        if not self._writer:
+            return self._stored
+        with contextlib.suppress(OSError, ValueError):
+            return self._writer.suspend()
+        return _huffq.resume_point(self.path)[0]
 
-    @property
-    def ratio(self) -> float:
-        """Encoded bits over raw bits, smaller is better; nan without symbols."""
-        return self.encoded_bits / self.raw_bits if self.symbols else float("nan")
+    def _start(self, columns: dict[str, Column]) -> None:
+        fields = [column.description(name) for name, column in columns.items()]
+        schema: dict[str, Any] = {**self._options, "fields": fields}
+        if self._shards is not None:
+            Path(self.path).mkdir(exist_ok=True)
+            schema["shards"] = self._shards
+        self._writer = self._open(json.dumps(schema, allow_nan=False))
+        self._first = columns
 
-    @property
-    def entropy(self) -> float:
-        """Mean of the fields' order-0 entropies, weighted by symbols, in bits per symbol."""
-        if not self.symbols:
-            return float("nan")
-        fields = [field for field in self.fields.values() if field.symbols]
-        return sum(field.entropy * field.symbols for field in fields) / self.symbols
+    def _open(self, schema: str) -> _huffq.StoreWriter:
+        return _huffq.StoreWriter(self.path, schema, self._threads, self._resume)
 
 
 def encode_dataset(
-    source: Source,
+    source: Source | Callable[[int], Source],
     path: str | os.PathLike[str],
     bits: Bits = None,
     level: Level = "dense",
     threads: int | None = None,
     progress: bool = True,
     metadata: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    shard_bytes: int | None = None,
+    append: bool = False,
 ) -> EncodeReport:
-    """Encode a dataset of integer codes into one `.huffq` file, in one pass.
+    """Encode a dataset into a `.huffq` file, or a folder of them, in one pass.
 
-    Memory holds one batch and, per field, one unfinished segment of up to 128 blocks. The file
-    appears under its name when it is whole and synced; before, and after an error, an older file of
-    that name stays as it was.
-    The bytes depend on codes and options alone, not on batch sizes or threads.
+    Memory and interruptions are as for `Writer`. An older file of that name stays as it was until
+    the new one is whole. The bytes depend on codes and options alone, not on batch sizes or threads.
 
     Args:
         source: A whole array or memory map; `huffq.Codes`; a dict of these, one per field; or an
-            iterable of such batches, for example `huffq.capture.activations`. First axis = samples;
-            arrays are uint8 or int8, and the field of a lone array is called ``"data"``.
-        path: The file.
+            iterable of such batches, for example `huffq.capture.activations`. First axis = samples.
+            The field of a lone array is called ``"data"``. Arrays of uint8 and int8 are coded, those
+            of other dtypes in a dict are stored as they are; `huffq.Ragged`, or a list of arrays, is
+            samples of differing length. Or a function of a sample's number that returns such a
+            source from that sample on.
+        path: The file; with `shard_bytes`, a folder.
         bits: Bit width 1 to 8, for all fields or by name. `Codes` know theirs; None infers it from
             whole arrays.
         level: As for `huffq.encode`.
-        threads: Upper bound on threads; None is every core that the process may use.
+        threads: Number of threads; None is every core that the process may use.
         progress: Show a bar on a terminal (needs tqdm).
         metadata: JSON-serialisable mapping that is stored with the file.
+        resume: Go on with what an interrupted run left, if anything. The result is that of an
+            undisturbed run, byte for byte. A source that is no function is passed over up to there.
+        shard_bytes: As for `Writer`.
+        append: As for `Writer`.
 
     Raises:
         DataError: The source gave no samples.
         ValueError: A value does not fit its field's bits (names field, sample, value and index), or
-            batches differ in fields, bit width, scale or sample shape; or `bits` names an unknown
-            field or contradicts `Codes`.
-        TypeError: An array is not uint8 or int8, or a field's name no string.
+            batches differ in fields, bit width, scale or sample shape; `bits` names an unknown field
+            or contradicts `Codes`; or what is to be resumed has other options or metadata.
+        TypeError: An array's dtype cannot be stored, or a field's name is no string.
         OSError: The file cannot be written.
     """
-    begin = time.perf_counter()
-    check_output(path)
-    stream, total = batches(source, bits)
-    first = next(stream, None)
-    if first is None:
-        raise DataError("the source gave no samples; there is nothing to encode")
-    writer = _huffq.StoreWriter(path, _schema(first, level, metadata), threads)
-    try:
+    writer = Writer(path, bits, level, threads, metadata, shard_bytes, append, resume)
+    start = writer.samples
+    with writer:
+        if callable(source) and not hasattr(source, "__array__"):
+            stream, total = batches(source(start), bits)
+        else:
+            stream, total = batches(source, bits, start)
         with progress_bar("encode", total=total, unit="sample", enabled=progress) as advance:
-            batch: dict[str, Codes] | None = first
-            while batch is not None:
-                advance(_write(writer, batch, first))
-                batch = next(stream, None)
-        samples, file_bytes, summaries = writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
-    fields = {}
-    for (name, codes), (counts, field_bytes, seconds) in zip(first.items(), summaries, strict=True):
-        fields[name] = FieldReport(
-            name=name,
-            sample_shape=codes.values.shape[1:],
-            bits=codes.bits,
-            signed=codes.signed,
-            samples=samples,
-            counts=counts[: 1 << codes.bits].astype(np.int64),
-            encoded_bits=8 * field_bytes,
-            encode_seconds=seconds,
-        )
-    return EncodeReport(samples, fields, 8 * file_bytes, time.perf_counter() - begin)
+            for columns in stream:
+                if len(next(iter(columns.values()))):
+                    advance(writer.write_columns(columns))
+        if not writer.samples:
+            raise DataError("the source gave no samples; there is nothing to encode")
+    return writer.report
 
 
-def _write(writer: _huffq.StoreWriter, batch: dict[str, Codes], first: dict[str, Codes]) -> int:
-    """Write a batch of the form of the `first`; return its number of samples."""
-    if batch.keys() != first.keys():
-        raise ValueError(f"a batch has fields {list(batch)}; the first had {list(first)}")
-    for name, codes in batch.items():
-        _check_same_form(name, codes, first[name])
-    samples = len(batch[next(iter(first))].values)
-    writer.write(samples, [as_bytes(batch[name].values) for name in first])
+def resume_point(path: str | os.PathLike[str]) -> int:
+    """Return from which sample on an interrupted dataset is to be gone on with; 0 for none.
+
+    Raises:
+        CorruptFileError: What is there is no part of a file.
+        OSError: It cannot be read.
+    """
+    samples, _ = _huffq.resume_point(os.fspath(path))
     return samples
 
 
-def _check_same_form(name: str, codes: Codes, first: Codes) -> None:
-    def form(c: Codes) -> dict[str, Any]:
-        return {
-            "sample shape": c.values.shape[1:],
-            "dtype": str(c.values.dtype),
-            "bits": c.bits,
-            "scale": c.scale.tolist(),
-            "zero point": c.zero_point,
-        }
-
-    for what, value in form(codes).items():
-        if value != (expected := form(first)[what]):
-            raise ValueError(
-                f"field {name!r}: a batch has {what} {value}; the first batch had {expected}"
-            )
-
-
-def _schema(first: dict[str, Codes], level: Level, metadata: Mapping[str, Any] | None) -> str:
-    fields = [
-        {
-            "name": name,
-            "bits": codes.bits,
-            "signed": codes.signed,
-            "sample_shape": codes.values.shape[1:],
-            "attributes": {
-                "scale": {"dtype": str(codes.scale.dtype), "values": codes.scale.tolist()},
-                "zero_point": codes.zero_point,
-            },
-        }
-        for name, codes in first.items()
-    ]
+def _checked(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    plain = dict(metadata or {})
     try:
-        described = {"level": level, "fields": fields, "metadata": dict(metadata or {})}
-        return json.dumps(described, allow_nan=False)
+        json.dumps(plain, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise type(error)(f"metadata must be serialisable as JSON: {error}") from None
+    return plain
+
+
+def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> int:
+    folder = Path(path)
+    if not folder.exists():
+        check_output(path)
+        return 0
+    number = _huffq.next_shard(os.fspath(path))
+    if number and not append and not resume:
+        raise FileExistsError(
+            f"{path} has shards already; give append=True to add to them, or another folder"
+        )
+    return number if append else 0
+
+
+def _field_report(
+    field: dict[str, Any], samples: int, totals: _huffq.Totals, seconds: float
+) -> FieldReport:
+    items, record_bytes, counts = totals
+    item_shape = [length for length in field["sample_shape"] if length is not None]
+    return FieldReport(
+        name=field["name"],
+        sample_shape=tuple(field["sample_shape"]),
+        bits=field.get("bits", 8 * field.get("item_bytes", 0)),
+        signed=field.get("signed"),
+        samples=samples,
+        elements=items * math.prod(item_shape),
+        counts=counts.astype(np.int64),
+        encoded_bits=8 * record_bytes,
+        encode_seconds=seconds,
+    )

@@ -26,6 +26,10 @@ pub fn to_py(error: Error) -> PyErr {
 pub fn in_file(path: &Path) -> impl Fn(Error) -> PyErr {
     move |error| match &error {
         Error::Io(io) => {
+            // What a source in Python raised goes on as it was.
+            if let Some(raised) = io.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>()) {
+                return Python::attach(|py| raised.clone_ref(py));
+            }
             // OSError picks its subclass by errno.
             let errno = io.raw_os_error();
             let reason = io.to_string();
@@ -41,7 +45,7 @@ fn with_message(error: &Error, message: String) -> PyErr {
     match error {
         Error::Truncated { .. } | Error::Unfinished => TruncatedFileError::new_err(message),
         Error::Corrupt { .. } => CorruptFileError::new_err(message),
-        Error::UnsupportedVersion { .. } => UnsupportedVersionError::new_err(message),
+        Error::UnsupportedVersion { .. } | Error::UnsupportedFeatures { .. } => UnsupportedVersionError::new_err(message),
         Error::Io(_) => PyOSError::new_err(message),
         _ => PyValueError::new_err(message),
     }

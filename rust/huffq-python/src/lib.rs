@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 mod array;
 mod error;
+mod source;
 mod store;
 mod table;
 
@@ -13,7 +14,7 @@ mod _huffq {
     #[pymodule_export]
     use super::array::{decode_into, describe, encode, infer_bits};
     #[pymodule_export]
-    use super::store::{StoreReader, StoreWriter};
+    use super::store::{StoreBatches, StoreReader, StoreWriter, next_shard, resume_point};
     #[pymodule_export]
     use super::table::CodeTable;
 

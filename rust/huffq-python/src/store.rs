@@ -1,20 +1,34 @@
 //! The `.huffq` file.
 
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use huffq::Error;
-use huffq::store::{FieldSummary, Reader, Schema, Writer};
+use huffq::store::{Batch, Batches, FieldSummary, Reader, ShardSummary, Writer};
+use huffq::{Error, Threads, store};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::error::{in_file, threads as checked_threads, to_py};
+use crate::error::{in_file, threads as checked_threads};
+use crate::source::Source;
 
-/// Counts by symbol, bytes of the blocks, seconds of encoding.
-type PyFieldSummary<'py> = (Bound<'py, PyArray1<u64>>, u64, f64);
+/// Items, bytes of the records, counts by symbol.
+type PyTotals<'py> = (u64, u64, Bound<'py, PyArray1<u64>>);
 
-/// Writes one file; `None` inside once it is finished or given up.
+/// The same, and seconds of encoding.
+type PyFieldSummary<'py> = (PyTotals<'py>, f64);
+
+/// Path, samples, bytes.
+type PyShard = (PathBuf, u64, u64);
+
+/// Codes or bytes of one field, and the items of each sample if they differ.
+type PyBatch<'py> = (PyReadonlyArray1<'py, u8>, Option<PyReadonlyArray1<'py, u64>>);
+
+/// The same of a field that was read.
+type PyChunk<'py> = Vec<(Bound<'py, PyArray1<u8>>, Option<Bound<'py, PyArray1<u64>>>)>;
+
+/// Writes one dataset; `None` inside once it is finished, suspended or given up.
 #[pyclass(frozen, module = "huffq._huffq")]
 pub struct StoreWriter {
     path: PathBuf,
@@ -24,47 +38,67 @@ pub struct StoreWriter {
 #[pymethods]
 impl StoreWriter {
     #[new]
-    fn new(path: PathBuf, schema: &str, threads: Option<i64>) -> PyResult<Self> {
-        let schema = Schema::from_json(schema).map_err(to_py)?;
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        schema: &str,
+        threads: Option<i64>,
+        resume: bool,
+    ) -> PyResult<Self> {
         let threads = checked_threads(threads)?;
-        let writer = Writer::create(&path, schema, threads).map_err(in_file(&path))?;
+        let begin = if resume { Writer::resume } else { Writer::create };
+        let writer = py.detach(|| begin(&path, schema, threads)).map_err(in_file(&path))?;
         Ok(Self { path, writer: Mutex::new(Some(writer)) })
     }
 
-    /// Appends samples; on an error the file is given up.
-    fn write(
-        &self,
-        py: Python<'_>,
-        samples: usize,
-        batch: Vec<PyReadonlyArray1<'_, u8>>,
-    ) -> PyResult<()> {
-        let slices = batch.iter().map(|a| a.as_slice()).collect::<Result<Vec<_>, _>>()?;
+    /// The schema as JSON, defaults filled in.
+    #[getter]
+    fn schema(&self) -> PyResult<String> {
+        Ok(self.lock().as_ref().ok_or_else(closed)?.schema().to_json())
+    }
+
+    /// Samples that were given to it, those resumed from included.
+    #[getter]
+    fn samples(&self) -> PyResult<u64> {
+        Ok(self.lock().as_ref().ok_or_else(closed)?.samples())
+    }
+
+    /// Appends samples.
+    fn write(&self, py: Python<'_>, samples: usize, batch: Vec<PyBatch<'_>>) -> PyResult<()> {
+        let mut fields = Vec::with_capacity(batch.len());
+        for (codes, lengths) in &batch {
+            let lengths = lengths.as_ref().map(|lengths| lengths.as_slice()).transpose()?;
+            fields.push(Batch { codes: codes.as_slice()?, lengths });
+        }
         py.detach(|| {
-            let mut guard = self.lock();
-            let writer = guard.as_mut().ok_or_else(closed)?;
-            let result = writer.write(samples, &slices);
-            if result.is_err() {
-                *guard = None;
-            }
-            result.map_err(in_file(&self.path))
+            let mut writer = self.lock();
+            let writer = writer.as_mut().ok_or_else(closed)?;
+            writer.write(samples, &fields).map_err(in_file(&self.path))
         })
     }
 
-    /// Completes the file: samples, bytes, and a summary of each field.
-    fn finish<'py>(&self, py: Python<'py>) -> PyResult<(u64, u64, Vec<PyFieldSummary<'py>>)> {
+    /// Completes the dataset: samples, each file, and a summary of each field.
+    fn finish<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(u64, Vec<PyShard>, Vec<PyFieldSummary<'py>>)> {
         let summary = py.detach(|| {
             let writer = self.lock().take().ok_or_else(closed)?;
             writer.finish().map_err(in_file(&self.path))
         })?;
-        let field = |f: &FieldSummary| {
-            (PyArray1::from_slice(py, &f.counts), f.bytes, f.encode_time.as_secs_f64())
-        };
-        Ok((summary.samples, summary.bytes, summary.fields.iter().map(field).collect()))
+        let field =
+            |f: &FieldSummary| (py_totals(py, &f.totals), f.encode_time.as_secs_f64());
+        let shard = |s: ShardSummary| (s.path, s.samples, s.bytes);
+        let shards = summary.shards.into_iter().map(shard).collect();
+        Ok((summary.samples, shards, summary.fields.iter().map(field).collect()))
     }
 
-    /// Gives the file up and removes what was written of it.
-    fn abort(&self) {
-        self.lock().take();
+    /// Leaves the whole groups to be resumed, and returns how many samples they are.
+    fn suspend(&self, py: Python<'_>) -> PyResult<u64> {
+        py.detach(|| {
+            let writer = self.lock().take().ok_or_else(closed)?;
+            writer.suspend().map_err(in_file(&self.path))
+        })
     }
 }
 
@@ -75,22 +109,54 @@ impl StoreWriter {
     }
 }
 
+fn py_totals<'py>(py: Python<'py>, totals: &store::Totals) -> PyTotals<'py> {
+    (totals.items, totals.bytes, PyArray1::from_slice(py, &totals.counts))
+}
+
 fn closed() -> PyErr {
     PyValueError::new_err("this file is finished or was given up; begin a new one")
+}
+
+/// Samples of the dataset `path` that need not be written again, and its schema if there are any.
+#[pyfunction]
+pub fn resume_point(py: Python<'_>, path: PathBuf) -> PyResult<(u64, Option<String>)> {
+    let point = py.detach(|| store::resume_point(&path)).map_err(in_file(&path))?;
+    Ok(point.map_or((0, None), |(samples, schema)| (samples, Some(schema.to_json()))))
+}
+
+/// The number behind that of the last shard in a folder.
+#[pyfunction]
+pub fn next_shard(path: PathBuf) -> PyResult<u64> {
+    store::next_shard(&path).map_err(in_file(&path))
 }
 
 /// Reads one file.
 #[pyclass(frozen, module = "huffq._huffq")]
 pub struct StoreReader {
     path: PathBuf,
-    reader: Reader,
+    reader: Arc<Reader>,
 }
 
 #[pymethods]
 impl StoreReader {
+    /// Reads the file `path`; or what `read(offset, length)` returns of the `size` bytes of a source
+    /// that messages call `path`.
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let reader = py.detach(|| Reader::open(&path)).map_err(in_file(&path))?;
+    #[pyo3(signature = (path, cache_bytes, source = None))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        cache_bytes: usize,
+        source: Option<(u64, Py<PyAny>)>,
+    ) -> PyResult<Self> {
+        let reader = py.detach(|| {
+            let source: Box<dyn store::ReadAt> = match source {
+                Some((size, read)) => Box::new(Source::new(size, read)),
+                None => Box::new(File::open(&path)?),
+            };
+            Reader::new(source, cache_bytes)
+        });
+        let reader = Arc::new(reader.map_err(in_file(&path))?);
         Ok(Self { path, reader })
     }
 
@@ -100,24 +166,45 @@ impl StoreReader {
         self.reader.schema().to_json()
     }
 
+    /// Bytes of the file.
+    #[getter]
+    fn size(&self) -> u64 {
+        self.reader.size()
+    }
+
     #[getter]
     fn samples(&self) -> u64 {
         self.reader.samples()
     }
 
-    /// Number of blocks of a field.
-    fn blocks(&self, field: usize) -> PyResult<usize> {
-        self.check_field(field)?;
-        Ok(self.reader.blocks(field))
+    #[getter]
+    fn groups(&self) -> usize {
+        self.reader.groups()
     }
 
-    /// Bytes of a field's blocks.
-    fn encoded_bytes(&self, field: usize) -> PyResult<u64> {
+    /// A field's items (samples, or first indices of ragged ones), bytes of its records, and
+    /// occurrences of each symbol.
+    fn totals<'py>(&self, py: Python<'py>, field: usize) -> PyResult<PyTotals<'py>> {
         self.check_field(field)?;
-        Ok(self.reader.encoded_bytes(field))
+        Ok(py_totals(py, self.reader.totals(field)))
     }
 
-    /// Decodes samples `start` to `stop` into the bytes of an array in C order.
+    /// First item of each of some samples, and the one behind its last.
+    fn sample_items<'py>(
+        &self,
+        py: Python<'py>,
+        field: usize,
+        samples: PyReadonlyArray1<'py, u64>,
+    ) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>)> {
+        self.check_field(field)?;
+        let samples = samples.as_slice()?;
+        let items = py.detach(|| self.reader.sample_items(field, samples));
+        let items = items.map_err(in_file(&self.path))?;
+        let starts = PyArray1::from_iter(py, items.iter().map(|range| range.start));
+        Ok((starts, PyArray1::from_iter(py, items.iter().map(|range| range.end))))
+    }
+
+    /// Decodes items `start` to `stop` into the bytes of an array in C order.
     fn read_range(
         &self,
         py: Python<'_>,
@@ -128,36 +215,62 @@ impl StoreReader {
         threads: Option<i64>,
     ) -> PyResult<()> {
         let out = out.as_slice_mut()?;
-        self.read(py, field, threads, |threads| {
-            self.reader.read_range(field, start..stop, out, threads)
+        self.work(py, field, threads, |threads| {
+            self.reader.read(field, &[start..stop], out, threads)
         })
     }
 
-    /// Decodes the samples of the given numbers into the bytes of an array in C order.
-    fn read_samples(
+    /// Decodes ranges of items, one behind the other, into the bytes of an array in C order.
+    fn read_ranges(
         &self,
         py: Python<'_>,
         field: usize,
-        samples: PyReadonlyArray1<'_, u64>,
+        starts: PyReadonlyArray1<'_, u64>,
+        stops: PyReadonlyArray1<'_, u64>,
         mut out: PyReadwriteArray1<'_, u8>,
         threads: Option<i64>,
     ) -> PyResult<()> {
-        let (samples, out) = (samples.as_slice()?, out.as_slice_mut()?);
-        self.read(py, field, threads, |threads| {
-            self.reader.read_samples(field, samples, out, threads)
+        let (starts, stops, out) = (starts.as_slice()?, stops.as_slice()?, out.as_slice_mut()?);
+        self.work(py, field, threads, |threads| {
+            let ranges: Vec<_> = starts.iter().zip(stops).map(|(&a, &b)| a..b).collect();
+            self.reader.read(field, &ranges, out, threads)
         })
     }
 
-    /// Reads and decodes blocks `start` to `stop` of a field.
-    fn verify(
+    /// Checks the schema at the front of the file.
+    fn verify_schema(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.reader.verify_schema()).map_err(in_file(&self.path))
+    }
+
+    /// Checks a group, and decodes a share of its blocks.
+    fn verify_group(
         &self,
         py: Python<'_>,
-        field: usize,
-        start: u64,
-        stop: u64,
+        group: usize,
+        fraction: f64,
         threads: Option<i64>,
     ) -> PyResult<()> {
-        self.read(py, field, threads, |threads| self.reader.verify(field, start..stop, threads))
+        let threads = checked_threads(threads)?;
+        let verify = || self.reader.verify_group(group, fraction, threads);
+        py.detach(verify).map_err(in_file(&self.path))
+    }
+
+    /// Decodes samples `start` to `stop` of some fields ahead, `step` at a time.
+    fn batches(
+        &self,
+        fields: Vec<usize>,
+        start: u64,
+        stop: u64,
+        step: u64,
+        threads: Option<i64>,
+    ) -> PyResult<StoreBatches> {
+        fields.iter().try_for_each(|&field| self.check_field(field))?;
+        let threads = checked_threads(threads)?;
+        let batches = Batches::new(self.reader.clone(), fields, start..stop, step, threads);
+        Ok(StoreBatches {
+            path: self.path.clone(),
+            batches: batches.map_err(in_file(&self.path))?,
+        })
     }
 }
 
@@ -169,15 +282,38 @@ impl StoreReader {
         Ok(())
     }
 
-    fn read(
+    fn work(
         &self,
         py: Python<'_>,
         field: usize,
         threads: Option<i64>,
-        read: impl FnOnce(huffq::Threads) -> Result<(), Error> + Send,
+        work: impl FnOnce(Threads) -> Result<(), Error> + Send,
     ) -> PyResult<()> {
         self.check_field(field)?;
         let threads = checked_threads(threads)?;
-        py.detach(|| read(threads)).map_err(in_file(&self.path))
+        py.detach(|| work(threads)).map_err(in_file(&self.path))
+    }
+}
+
+/// Chunks of samples, decoded ahead.
+#[pyclass(frozen, module = "huffq._huffq")]
+pub struct StoreBatches {
+    path: PathBuf,
+    batches: Batches,
+}
+
+#[pymethods]
+impl StoreBatches {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<PyChunk<'py>>> {
+        let Some(chunk) = py.detach(|| self.batches.next()) else { return Ok(None) };
+        let field = |(codes, lengths): (Vec<u8>, Option<Vec<u64>>)| {
+            let lengths = lengths.map(|lengths| PyArray1::from_vec(py, lengths));
+            (PyArray1::from_vec(py, codes), lengths)
+        };
+        Ok(Some(chunk.map_err(in_file(&self.path))?.into_iter().map(field).collect()))
     }
 }

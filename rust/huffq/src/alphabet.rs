@@ -62,12 +62,39 @@ impl Alphabet {
     /// # Errors
     /// [`Error::CodeOutOfRange`] names the first code outside the alphabet.
     pub fn symbols(self, codes: &[u8]) -> Result<Cow<'_, [u8]>> {
-        self.check(codes)?;
-        if self.symbols_are_codes() {
-            return Ok(Cow::Borrowed(codes));
+        self.symbols_of(Cow::Borrowed(codes))
+    }
+
+    /// As [`symbols`](Self::symbols), in place where `codes` are owned.
+    ///
+    /// # Errors
+    /// As [`symbols`](Self::symbols).
+    pub fn symbols_of(self, mut codes: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>> {
+        self.check(&codes)?;
+        if !self.symbols_are_codes() {
+            let mask = (self.size() - 1) as u8;
+            codes.to_mut().iter_mut().for_each(|c| *c &= mask);
         }
-        let mask = (self.size() - 1) as u8;
-        Ok(Cow::Owned(codes.iter().map(|&c| c & mask).collect()))
+        Ok(codes)
+    }
+
+    /// Checks that all of `codes` are the alphabet's.
+    ///
+    /// # Errors
+    /// [`Error::CodeOutOfRange`] names the first one that is not.
+    pub fn check(self, codes: &[u8]) -> Result<()> {
+        if Self::infer(codes, self.signed).bits <= self.bits {
+            return Ok(());
+        }
+        let (low, high) = self.range();
+        let value = |c: u8| if self.signed { i16::from(c as i8) } else { i16::from(c) };
+        let outside = |&(_, &c): &(usize, &u8)| !(low..=high).contains(&value(c));
+        match codes.iter().enumerate().find(outside) {
+            Some((index, &c)) => {
+                Err(Error::CodeOutOfRange { value: value(c), index, alphabet: self })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Turns symbols, each below [`size`](Self::size), into codes in place.
@@ -83,21 +110,6 @@ impl Alphabet {
 
     fn symbols_are_codes(self) -> bool {
         !self.signed || self.bits == 8
-    }
-
-    fn check(self, codes: &[u8]) -> Result<()> {
-        if Self::infer(codes, self.signed).bits <= self.bits {
-            return Ok(());
-        }
-        let (low, high) = self.range();
-        let value = |c: u8| if self.signed { i16::from(c as i8) } else { i16::from(c) };
-        let outside = |&(_, &c): &(usize, &u8)| !(low..=high).contains(&value(c));
-        match codes.iter().enumerate().find(outside) {
-            Some((index, &c)) => {
-                Err(Error::CodeOutOfRange { value: value(c), index, alphabet: self })
-            }
-            None => Ok(()),
-        }
     }
 }
 

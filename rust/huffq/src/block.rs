@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::lengths::DEFAULT_MAX_LENGTH;
 use crate::{Alphabet, Backend, CodeTable, Codebook, bits, dense, histogram, pivot, serial};
 
-/// Symbols in a block of the default size.
+/// Most symbols of a block at levels fast and dense.
 pub const BLOCK_SYMBOLS: usize = 1 << 16;
 
 /// Bytes of the shortest block.

@@ -85,6 +85,20 @@ pub enum Error {
         /// The version that this reader knows.
         supported: u16,
     },
+    /// A file that needs what this reader does not know.
+    #[error("the file requires features {features:#010x} that this huffq does not know")]
+    UnsupportedFeatures {
+        /// The bits of its header.
+        features: u32,
+    },
+    /// A part of a file that other options or metadata began.
+    #[error("what is to be resumed has {found}; this run has {expected}")]
+    CannotResume {
+        /// What the part holds.
+        found: String,
+        /// What the new run would write.
+        expected: String,
+    },
     /// The operating system's answer.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -9,6 +9,7 @@
 //! - [`pivot`]: the same bits transposed by tree node, which vector units decode at memory speed;
 //! - [`geometry`], [`classes`], [`nested`], [`codebook`], [`dense`]: channels that are alike share
 //!   codes, neighbours are coded together;
+//! - [`cut`]: where blocks and segments begin and end;
 //! - [`block`]: one run of symbols to bytes and back, in the cheapest of several forms;
 //! - [`segment`]: consecutive blocks and the codebook that they share;
 //! - [`array`](mod@array): one whole array as a self-contained byte string;
@@ -28,6 +29,7 @@ mod checksum;
 pub mod classes;
 pub mod codebook;
 mod cursor;
+pub mod cut;
 pub mod dense;
 pub mod error;
 pub mod geometry;
@@ -45,6 +47,7 @@ pub mod store;
 pub use alphabet::Alphabet;
 pub use canonical::CodeTable;
 pub use codebook::Codebook;
+pub use cut::Cut;
 pub use error::{Error, Result};
 pub use geometry::{Axes, Geometry};
 pub use kernels::Backend;

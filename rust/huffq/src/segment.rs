@@ -4,16 +4,16 @@
 //! would not be smaller with its codebook goes without, and so does every single block of it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::block::Coder;
+use crate::block::{BLOCK_SYMBOLS, Coder};
+use crate::codebook::TRAINED;
+use crate::cut::{Cut, Slab};
 use crate::error::{Error, Result};
 use crate::histogram::Counts;
 use crate::parallel::{self, Threads};
-use crate::{Alphabet, Backend, Codebook, Geometry};
-
-/// Blocks in a segment, all but the last of a field.
-pub const SEGMENT_BLOCKS: usize = 128;
+use crate::{Alphabet, Backend, Codebook};
 
 /// Symbols below which training a codebook is not worth a try.
 const MIN_TRAINING: usize = 1 << 12;
@@ -43,6 +43,13 @@ impl Level {
             Error::argument("level", name, format!("be one of {}", names.join(", ")))
         })
     }
+
+    /// Most symbols of a block.
+    pub fn block_symbols(self) -> usize {
+        match self {
+            Self::Fast | Self::Dense => BLOCK_SYMBOLS,
+        }
+    }
 }
 
 /// What the blocks of one field have in common, from its first segment to its last.
@@ -52,32 +59,19 @@ pub struct Form {
     pub level: Level,
     /// The integers that the field may hold.
     pub alphabet: Alphabet,
-    /// Shape and axes of its samples.
-    pub geometry: Geometry,
-    /// Samples in a block, all but the last.
-    pub block_samples: usize,
+    /// Where its blocks begin and end.
+    pub cut: Cut,
 }
 
-impl Form {
-    /// Samples in a segment, all but the last.
-    pub fn segment_samples(&self) -> usize {
-        self.block_samples.saturating_mul(SEGMENT_BLOCKS)
-    }
-
-    /// Symbols in a block, all but the last.
-    pub fn block_len(&self) -> usize {
-        self.block_samples * self.geometry.sample_len()
-    }
-}
-
-/// Consecutive whole samples of a field, beginning at a block.
+/// Some blocks of an array.
+#[derive(Clone, Debug)]
 pub struct Segment<'a> {
-    /// The field's form.
-    pub form: &'a Form,
-    /// Number of samples, at most [`SEGMENT_BLOCKS`] blocks.
-    pub samples: usize,
-    /// Their codes in C order.
-    pub codes: &'a [u8],
+    /// The blocks, at most [`Cut::segment_blocks`].
+    pub blocks: Range<usize>,
+    /// Items of the array that they are blocks of.
+    pub items: usize,
+    /// The blocks' codes in C order.
+    pub codes: Cow<'a, [u8]>,
 }
 
 /// One encoded block.
@@ -102,88 +96,164 @@ pub struct EncodedSegment {
     pub blocks: Vec<EncodedBlock>,
 }
 
-/// Encodes segments on up to `threads` threads.
+impl EncodedBlock {
+    /// Bytes that are no codes.
+    pub(crate) fn raw(bytes: &[u8]) -> Self {
+        let (bytes, alone_len) = (bytes.to_vec(), bytes.len());
+        Self { bytes, counts: [0; 256], time: Duration::ZERO, alone_len }
+    }
+}
+
+impl EncodedSegment {
+    /// Blocks without a codebook that took no time.
+    pub(crate) fn raw(blocks: Vec<EncodedBlock>) -> Self {
+        Self { codebook: None, training_time: Duration::ZERO, blocks }
+    }
+}
+
+/// Encodes the array `codes` of `items` items, segment by segment, on up to `threads` threads.
 ///
 /// # Errors
-/// [`Error::CodeOutOfRange`], passed through `locate` with the segment's number; its index counts
-/// within the segment.
+/// [`Error::CodeOutOfRange`].
 pub fn encode(
-    segments: &[Segment],
+    form: &Form,
+    items: usize,
+    codes: &[u8],
     threads: Threads,
-    locate: impl Fn(usize, Error) -> Error + Sync,
 ) -> Result<Vec<EncodedSegment>> {
     let backend = Backend::current()?;
-    let prepare = |_: &mut (), (number, segment)| {
-        Prepared::new(backend, segment).map_err(|error| locate(number, error))
+    let segment = |blocks: Range<usize>| {
+        let symbols = form.cut.symbols_of(&blocks, items);
+        (symbols.start, Segment { blocks, items, codes: Cow::Borrowed(&codes[symbols]) })
     };
-    let prepared = parallel::map(threads, segments.iter().enumerate().collect(), || (), prepare)?;
-    let blocks = prepared.iter().flat_map(|p| p.blocks().map(move |block| (p, block))).collect();
-    let encode = |coder: &mut Coder, (segment, symbols): (&Prepared, &[u8])| {
-        segment.encode_block(coder, symbols)
+    let prepare = |_: &mut (), (start, segment)| {
+        Prepared::new(backend, form, segment).map_err(|error| shift_index(error, start))
     };
-    let mut encoded = parallel::map(threads, blocks, || Coder::new(backend), encode)?.into_iter();
-    prepared.iter().map(|p| p.collect(encoded.by_ref().take(p.block_count()), threads)).collect()
+    let segments = form.cut.segments(items).map(segment).collect();
+    let prepared = parallel::map(threads, segments, || (), prepare)?;
+    let blocks = prepared.iter().flat_map(|p| (0..p.blocks()).map(move |block| (p, block)));
+    let encode = |coder: &mut Coder, (segment, block): (&Prepared, usize)| {
+        segment.encode_block(form, coder, block, false)
+    };
+    let encoded = parallel::map(threads, blocks.collect(), || Coder::new(backend), encode)?;
+    let mut encoded = encoded.into_iter();
+    let finish = |prepared: &Prepared| {
+        let blocks = encoded.by_ref().take(prepared.blocks()).collect();
+        if let Some(segment) = prepared.finish(blocks, false)? {
+            return Ok(segment);
+        }
+        let encode =
+            |coder: &mut Coder, block| prepared.encode_block(form, coder, block, true);
+        let blocks = (0..prepared.blocks()).collect();
+        let blocks = parallel::map(threads, blocks, || Coder::new(backend), encode)?;
+        Ok(prepared.finish(blocks, true)?.expect("the segment goes without a codebook"))
+    };
+    prepared.iter().map(finish).collect()
 }
 
 /// A segment whose codebook was trained.
-struct Prepared<'a> {
-    form: &'a Form,
-    samples: usize,
+pub(crate) struct Prepared<'a> {
+    blocks: Range<usize>,
+    items: usize,
     symbols: Cow<'a, [u8]>,
     codebook: Option<Codebook>,
     time: Duration,
 }
 
 impl<'a> Prepared<'a> {
-    fn new(backend: Backend, segment: &'a Segment) -> Result<Self> {
+    pub fn new(backend: Backend, form: &Form, segment: Segment<'a>) -> Result<Self> {
         let begin = Instant::now();
-        let &Segment { form, samples, codes } = segment;
-        let symbols = form.alphabet.symbols(codes)?;
-        let worth_training = form.level == Level::Dense && codes.len() >= MIN_TRAINING;
-        let train = || Codebook::train(backend, &symbols, samples, &form.geometry, form.alphabet);
-        let codebook = worth_training.then(train).transpose()?;
-        Ok(Self { form, samples, symbols, codebook, time: begin.elapsed() })
+        let Segment { blocks, items, codes } = segment;
+        let symbols = form.alphabet.symbols_of(codes)?;
+        let mut prepared = Self { blocks, items, symbols, codebook: None, time: Duration::ZERO };
+        if form.level != Level::Fast && prepared.symbols.len() >= MIN_TRAINING {
+            prepared.codebook = Some(prepared.train(backend, form)?);
+        }
+        prepared.time = begin.elapsed();
+        Ok(prepared)
     }
 
-    fn block_count(&self) -> usize {
-        self.samples.div_ceil(self.form.block_samples)
+    /// Number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
     }
 
-    fn blocks(&self) -> impl Iterator<Item = &[u8]> {
-        let (len, total) = (self.form.block_len(), self.symbols.len());
-        (0..self.block_count()).map(move |i| &self.symbols[i * len..total.min((i + 1) * len)])
+    fn train(&self, backend: Backend, &Form { alphabet, ref cut, .. }: &Form) -> Result<Codebook> {
+        let (first, symbols) = (cut.slab(self.blocks.start, self.items), &self.symbols);
+        if let Cow::Borrowed(geometry) = first.geometry {
+            let samples = symbols.len() / geometry.sample_len();
+            return Codebook::train(backend, symbols, samples, geometry, alphabet);
+        }
+        // Where blocks have some of the channels each, all blocks of an item are looked at.
+        let unit = if cut.splits_channels() { cut.blocks_per_item() } else { 1 };
+        let step = (symbols.len() / TRAINED).max(1);
+        let all = self.blocks.len() <= unit;
+        let picked = self.blocks.clone().filter(|block| all || (block / unit).is_multiple_of(step));
+        let slabs: Vec<_> = picked
+            .map(|block| (cut.slab(block, self.items), self.symbols(cut, block)))
+            .collect();
+        Codebook::train_on(backend, &slabs, symbols.len(), cut.geometry(), alphabet)
     }
 
-    fn encode_block(&self, coder: &mut Coder, symbols: &[u8]) -> Result<EncodedBlock> {
+    fn symbols(&self, cut: &Cut, block: usize) -> &[u8] {
+        let start = cut.symbols(self.blocks.start, self.items).start;
+        let symbols = cut.symbols(block, self.items);
+        &self.symbols[symbols.start - start..symbols.end - start]
+    }
+
+    /// Encodes the block of that place in the segment, `alone` without the codebook.
+    pub fn encode_block(
+        &self,
+        form: &Form,
+        coder: &mut Coder,
+        place: usize,
+        alone: bool,
+    ) -> Result<EncodedBlock> {
         let begin = Instant::now();
+        let block = self.blocks.start + place;
+        let symbols = self.symbols(&form.cut, block);
+        let codebook = self.codebook.as_ref().filter(|_| !alone);
+        let codebook = codebook.map(|book| for_slab(book, &form.cut.slab(block, self.items)));
         let mut bytes = Vec::new();
-        let plan = coder.plan(symbols, self.form.alphabet)?;
-        coder.encode(symbols, &plan, self.codebook.as_ref(), &mut bytes)?;
+        let plan = coder.plan(symbols, form.alphabet)?;
+        coder.encode(symbols, &plan, codebook.as_deref(), &mut bytes)?;
         let alone_len = plan.encoded_len();
         Ok(EncodedBlock { bytes, counts: plan.counts, time: begin.elapsed(), alone_len })
     }
 
-    /// The segment of these blocks, without the codebook if that makes it smaller.
-    fn collect(
-        &self,
-        blocks: impl Iterator<Item = EncodedBlock>,
-        threads: Threads,
-    ) -> Result<EncodedSegment> {
-        let blocks: Vec<_> = blocks.collect();
+    /// The segment of these blocks; `None` if it is smaller without the codebook, and its blocks are
+    /// to be encoded `alone`.
+    pub fn finish(&self, blocks: Vec<EncodedBlock>, alone: bool) -> Result<Option<EncodedSegment>> {
         let mut segment = EncodedSegment { codebook: None, training_time: self.time, blocks };
-        let Some(codebook) = &self.codebook else { return Ok(segment) };
+        let Some(codebook) = self.codebook.as_ref().filter(|_| !alone) else {
+            return Ok(Some(segment));
+        };
         let mut bytes = Vec::new();
         codebook.serialise(&mut bytes)?;
-        let with: usize = bytes.len() + segment.blocks.iter().map(|b| b.bytes.len()).sum::<usize>();
-        if with < segment.blocks.iter().map(|b| b.alone_len).sum() {
-            segment.codebook = Some(bytes);
-            return Ok(segment);
+        let blocks = &segment.blocks;
+        let with: usize = bytes.len() + blocks.iter().map(|b| b.bytes.len()).sum::<usize>();
+        if with >= blocks.iter().map(|b| b.alone_len).sum() {
+            return Ok(None);
         }
-        let alone = Prepared { codebook: None, symbols: Cow::Borrowed(&self.symbols), ..*self };
-        let backend = Backend::current()?;
-        let encode = |coder: &mut Coder, symbols: &[u8]| alone.encode_block(coder, symbols);
-        let blocks = alone.blocks().collect();
-        segment.blocks = parallel::map(threads, blocks, || Coder::new(backend), encode)?;
-        Ok(segment)
+        segment.codebook = Some(bytes);
+        Ok(Some(segment))
+    }
+}
+
+/// A segment's codebook as the block of a slab uses it.
+pub(crate) fn for_slab<'a>(codebook: &'a Codebook, slab: &Slab) -> Cow<'a, Codebook> {
+    match &slab.geometry {
+        Cow::Borrowed(_) => Cow::Borrowed(codebook),
+        Cow::Owned(geometry) => Cow::Owned(codebook.for_slab(geometry, slab.first_channel)),
+    }
+}
+
+/// An index within a segment to one within the array.
+fn shift_index(error: Error, offset: usize) -> Error {
+    match error {
+        Error::CodeOutOfRange { value, index, alphabet } => {
+            Error::CodeOutOfRange { value, index: index + offset, alphabet }
+        }
+        other => other,
     }
 }

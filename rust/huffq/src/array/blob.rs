@@ -5,7 +5,7 @@ use crate::block::{Coder, MIN_BLOCK_LEN};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
-use crate::segment::{Form, SEGMENT_BLOCKS};
+use crate::segment::{Form, for_slab};
 use crate::{Alphabet, Axes, Backend, Codebook, Level, checksum};
 
 const WHAT: &str = "encoded array";
@@ -15,7 +15,7 @@ const WHAT: &str = "encoded array";
 pub struct Blob<'a> {
     shape: Vec<usize>,
     form: Form,
-    samples: usize,
+    items: usize,
     segments: Vec<Parts<'a>>,
 }
 
@@ -48,8 +48,8 @@ impl<'a> Blob<'a> {
             Level::Fast => Axes::default(),
             Level::Dense => axes_from_bytes(cursor.array()?),
         };
-        let (form, samples) = form_of(&shape, alphabet, level, axes).map_err(as_corrupt)?;
-        let sizes = read_sizes(&mut cursor, &form, samples)?;
+        let (form, items) = form_of(&shape, alphabet, level, axes).map_err(as_corrupt)?;
+        let sizes = read_sizes(&mut cursor, &form, items)?;
         let header = &bytes[..cursor.position()];
         if !checksum::matches(cursor.u32()?, checksum::of(header)) {
             return Err(Error::corrupt(WHAT, "the header's checksum differs"));
@@ -66,7 +66,7 @@ impl<'a> Blob<'a> {
         if cursor.remaining() > 0 {
             return Err(Error::corrupt(WHAT, "bytes follow the last block"));
         }
-        Ok(Self { shape, form, samples, segments })
+        Ok(Self { shape, form, items, segments })
     }
 
     /// The integers that the array may hold.
@@ -85,17 +85,17 @@ impl<'a> Blob<'a> {
     /// [`Error::InvalidArgument`] if `out` has another number of elements; [`Error::Corrupt`] or
     /// [`Error::Truncated`] name the first part that is damaged.
     pub fn decode(&self, out: &mut [u8], threads: Threads) -> Result<()> {
-        let len = self.samples * self.form.geometry.sample_len();
+        let Form { alphabet, ref cut, .. } = self.form;
+        let len = self.items * cut.item_len();
         if out.len() != len {
             let expected = format!("be {len}, as the array has");
             return Err(Error::argument("number of elements of out", out.len(), expected));
         }
-        let Form { alphabet, ref geometry, .. } = self.form;
         let backend = Backend::current()?;
         let parse = |_: &mut (), (i, segment): (usize, &Parts)| {
             let parse = |part| {
                 let bytes = check(part, || format!("the codebook of segment {i}"))?;
-                Codebook::parse(bytes, geometry, alphabet)
+                Codebook::parse(bytes, cut.geometry(), alphabet)
             };
             segment.codebook.map(parse).transpose()
         };
@@ -104,15 +104,21 @@ impl<'a> Blob<'a> {
         let blocks = self.segments.iter().zip(&codebooks).flat_map(|(segment, codebook)| {
             segment.blocks.iter().map(move |&block| (block, codebook.as_ref()))
         });
-        let block_len = self.form.block_len().max(1);
-        let work = blocks.zip(out.chunks_mut(block_len)).enumerate().collect();
+        let mut rest = out;
+        let work = blocks.enumerate().map(|(i, (block, codebook))| {
+            let len = cut.symbols(i, self.items).len();
+            let (out, others) = std::mem::take(&mut rest).split_at_mut(len);
+            rest = others;
+            (i, block, codebook, out)
+        });
         parallel::map(
             threads,
-            work,
+            work.collect(),
             || Coder::new(backend),
-            |coder, (i, ((block, codebook), out))| {
+            |coder, (i, block, codebook, out)| {
                 let body = check(block, || format!("block {i}"))?;
-                coder.decode(body, alphabet, codebook, out)
+                let codebook = codebook.map(|book| for_slab(book, &cut.slab(i, self.items)));
+                coder.decode(body, alphabet, codebook.as_deref(), out)
             },
         )?;
         Ok(())
@@ -158,24 +164,18 @@ fn read_shape(cursor: &mut Cursor) -> Result<Vec<usize>> {
 }
 
 /// For each segment, bytes of the codebook and of each block.
-fn read_sizes(
-    cursor: &mut Cursor,
-    form: &Form,
-    samples: usize,
-) -> Result<Vec<(usize, Vec<usize>)>> {
-    let blocks = samples.div_ceil(form.block_samples);
-    let least = blocks.saturating_mul(1 + CRC_LEN + MIN_BLOCK_LEN);
+fn read_sizes(cursor: &mut Cursor, form: &Form, items: usize) -> Result<Vec<(usize, Vec<usize>)>> {
+    let least = form.cut.blocks(items).saturating_mul(1 + CRC_LEN + MIN_BLOCK_LEN);
     if least > cursor.remaining() {
         let (needed, available) = (least as u64, cursor.remaining() as u64);
         return Err(Error::Truncated { what: WHAT, needed, available });
     }
     let mut size = || Ok(usize::try_from(cursor.varint()?).unwrap_or(usize::MAX));
-    (0..blocks)
-        .step_by(SEGMENT_BLOCKS)
-        .map(|first| {
-            let codebook = if form.level == Level::Dense { size()? } else { 0 };
-            let here = SEGMENT_BLOCKS.min(blocks - first);
-            Ok((codebook, (0..here).map(|_| size()).collect::<Result<_>>()?))
+    form.cut
+        .segments(items)
+        .map(|blocks| {
+            let codebook = if form.level == Level::Fast { 0 } else { size()? };
+            Ok((codebook, blocks.map(|_| size()).collect::<Result<_>>()?))
         })
         .collect()
 }

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! `v` is a variable-length number; fixed numbers are little-endian. At level fast the symbols in C
-//! order are cut into blocks of [`BLOCK_SYMBOLS`]. At level dense the first axis is the samples,
-//! and blocks hold as many whole samples as fit that number, at least one.
+//! order are cut into blocks; at level dense the first axis is the samples, and [`cut`](crate::cut)
+//! says where blocks begin.
 
 mod blob;
 #[cfg(test)]
@@ -22,12 +22,11 @@ mod tests;
 
 pub use blob::Blob;
 
-use crate::block::BLOCK_SYMBOLS;
 use crate::cursor::put_varint;
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
-use crate::segment::{self, Form, Segment};
-use crate::{Alphabet, Axes, Geometry, Level, checksum};
+use crate::segment::{self, Form};
+use crate::{Alphabet, Axes, Cut, Level, checksum};
 
 /// Most axes that an array may have; numpy 1 has the same bound.
 pub const MAX_AXES: usize = 32;
@@ -61,19 +60,8 @@ pub fn encode(
         let expected = format!("have {} elements", codes.len());
         return Err(Error::argument("shape", format!("{shape:?}"), expected));
     }
-    let (form, samples) = form_of(shape, alphabet, level, axes)?;
-    let segment_samples = form.segment_samples();
-    let starts = (0..samples).step_by(segment_samples);
-    let segments: Vec<_> = starts
-        .map(|start| {
-            let samples = segment_samples.min(samples - start);
-            let len = form.geometry.sample_len();
-            Segment { form: &form, samples, codes: &codes[start * len..(start + samples) * len] }
-        })
-        .collect();
-    let segment_len = segment_samples * form.geometry.sample_len();
-    let shift = |number, error| shift_index(error, number * segment_len);
-    let encoded = segment::encode(&segments, threads, shift)?;
+    let (form, items) = form_of(shape, alphabet, level, axes)?;
+    let encoded = segment::encode(&form, items, codes, threads)?;
     let mut blob = MAGIC.to_vec();
     let signed = if alphabet.signed() { SIGNED } else { 0 };
     blob.extend([VERSION, alphabet.bits() | (level as u8) << LEVEL_SHIFT | signed]);
@@ -99,32 +87,20 @@ pub fn encode(
     Ok(blob)
 }
 
-/// How an array is cut into samples and blocks, and how many samples it has.
+/// How an array is coded, and how many items it has: symbols at level fast, samples otherwise.
 fn form_of(shape: &[usize], alphabet: Alphabet, level: Level, axes: Axes) -> Result<(Form, usize)> {
-    let (samples, geometry) = match (level, shape) {
-        (Level::Fast, _) => (shape.iter().product(), Geometry::new(&[], Axes::default())?),
-        (Level::Dense, &[]) => (1, Geometry::new(&[], axes)?),
-        (Level::Dense, &[samples, ref sample_shape @ ..]) => {
-            (samples, Geometry::new(sample_shape, axes)?)
-        }
+    let (items, item_shape, axes) = match (level, shape) {
+        (Level::Fast, _) => (shape.iter().product(), &[][..], Axes::default()),
+        (_, &[]) => (1, &[][..], axes),
+        (_, &[samples, ref sample_shape @ ..]) => (samples, sample_shape, axes),
     };
-    let block_samples = (BLOCK_SYMBOLS / geometry.sample_len().max(1)).max(1);
-    let samples = if geometry.sample_len() == 0 { 0 } else { samples };
-    Ok((Form { level, alphabet, geometry, block_samples }, samples))
+    let cut = Cut::samples(item_shape, axes, level.block_symbols())?;
+    let items = if cut.item_len() == 0 { 0 } else { items };
+    Ok((Form { level, alphabet, cut }, items))
 }
 
 /// Each axis plus 1, 0 for none.
 fn axes_to_bytes(axes: Axes) -> [u8; 3] {
     let [first, second] = axes.neighbours;
     [axes.channel, first, second].map(|axis| axis.map_or(0, |axis| axis as u8 + 1))
-}
-
-/// An index within a segment to one within the array.
-fn shift_index(error: Error, offset: usize) -> Error {
-    match error {
-        Error::CodeOutOfRange { value, index, alphabet } => {
-            Error::CodeOutOfRange { value, index: index + offset, alphabet }
-        }
-        other => other,
-    }
 }

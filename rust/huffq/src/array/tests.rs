@@ -1,7 +1,8 @@
 use std::num::NonZero;
 
 use super::*;
-use crate::segment::SEGMENT_BLOCKS;
+use crate::block::BLOCK_SYMBOLS;
+use crate::cut::SEGMENT_SYMBOLS;
 
 const ONE: Threads = NonZero::new(1);
 
@@ -41,7 +42,7 @@ fn shapes_around_the_block_size_round_trip_for_any_threads() {
 
 #[test]
 fn shapes_of_every_kind_round_trip() {
-    let shapes: [&[usize]; 9] = [
+    let shapes: [&[usize]; 12] = [
         &[],
         &[0, 3],
         &[3, 0, 4],
@@ -51,6 +52,9 @@ fn shapes_of_every_kind_round_trip() {
         &[300, 768],
         &[2, 3, 2, 3, 9, 10],
         &[1, 1, 1, 1, 1, 1, 1, 1],
+        &[2, 40, 100, 90],
+        &[3, 70, 1000],
+        &[2, 3, 70_000],
     ];
     for shape in shapes {
         for (_, level) in Level::ALL {
@@ -70,7 +74,7 @@ fn wrong_arguments_are_refused() {
     assert!(encode(&[1, 2], &[1, 2], alphabet, Level::Dense, axes, ONE).is_err());
     let blob = encoded(&[1, 2], &[2], Level::Fast, ONE).unwrap();
     assert!(Blob::parse(&blob).unwrap().decode(&mut [0; 3], ONE).is_err());
-    let mut codes = vec![0; SEGMENT_BLOCKS * BLOCK_SYMBOLS + 9];
+    let mut codes = vec![0; SEGMENT_SYMBOLS + 9];
     let last = codes.len() - 4;
     codes[last] = 16;
     for (_, level) in Level::ALL {

@@ -13,6 +13,10 @@
 
 mod train;
 
+use std::sync::Arc;
+
+pub(crate) use train::TRAINED;
+
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
 use crate::nested::{BitReader, ClassCode};
@@ -30,35 +34,49 @@ pub const MAX_GROUPS: usize = 1024;
 /// The codes of a field's blocks.
 ///
 /// Made by [`Codebook::train`] or [`Codebook::parse`]; blocks are encoded and decoded in
-/// [`dense`](crate::dense).
-#[derive(Debug)]
+/// [`dense`](crate::dense). A clone shares the codes.
+#[derive(Clone, Debug)]
 pub struct Codebook {
     geometry: Geometry,
     alphabet: Alphabet,
+    /// Channels of the array, of which the geometry may have a part.
+    channels: usize,
     /// The class of every group of channels.
-    groups: Vec<u8>,
-    /// All channels, those of class 0 first.
-    order: Vec<usize>,
-    /// Codes and numbers of channels.
-    classes: Vec<(ClassCode, usize)>,
+    groups: Arc<[u8]>,
+    /// The geometry's channels, those of class 0 first.
+    order: Arc<[usize]>,
+    codes: Arc<[ClassCode]>,
+    /// How many of the geometry's channels each class has.
+    sizes: Arc<[usize]>,
 }
 
 impl Codebook {
+    /// For the geometry whose first channel is number `first_channel` of `channels`.
     fn new(
         geometry: &Geometry,
+        (channels, first_channel): (usize, usize),
         alphabet: Alphabet,
-        groups: Vec<u8>,
-        codes: Vec<ClassCode>,
+        groups: Arc<[u8]>,
+        codes: Arc<[ClassCode]>,
     ) -> Self {
-        let channels = geometry.channels();
-        let class = |channel: &usize| groups[group(*channel, channels)];
-        let mut order: Vec<usize> = (0..channels).collect();
+        let class = |channel: &usize| groups[group(first_channel + channel, channels)];
+        let mut order: Vec<usize> = (0..geometry.channels()).collect();
         // Stable: within a class, channels stay in order.
         order.sort_by_key(class);
         let mut sizes = vec![0; codes.len()];
         order.iter().for_each(|channel| sizes[usize::from(class(channel))] += 1);
-        let classes = codes.into_iter().zip(sizes).collect();
-        Self { geometry: geometry.clone(), alphabet, groups, order, classes }
+        let (geometry, order, sizes) = (geometry.clone(), order.into(), sizes.into());
+        Self { geometry, alphabet, channels, groups, order, codes, sizes }
+    }
+
+    /// The same codes for a block of another geometry, whose first channel is number
+    /// `first_channel` of the array's.
+    pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
+        if geometry.channels() == self.order.len() {
+            return Self { geometry: geometry.clone(), ..self.clone() };
+        }
+        let channels = (self.channels, first_channel);
+        Self::new(geometry, channels, self.alphabet, self.groups.clone(), self.codes.clone())
     }
 
     /// The geometry that it was made for.
@@ -75,13 +93,14 @@ impl Codebook {
         &self.order
     }
 
-    pub(crate) fn classes(&self) -> &[(ClassCode, usize)] {
-        &self.classes
+    /// Each class's code, and how many of the geometry's channels it has.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = (&ClassCode, usize)> {
+        self.codes.iter().zip(self.sizes.iter().copied())
     }
 
     /// Coded nodes of all classes.
     pub(crate) fn coded_nodes(&self) -> usize {
-        self.classes.iter().map(|(code, _)| code.coded_nodes()).sum()
+        self.codes.iter().map(ClassCode::coded_nodes).sum()
     }
 
     /// Appends the codebook's bytes.
@@ -89,14 +108,14 @@ impl Codebook {
     /// # Errors
     /// None that a codebook can cause.
     pub fn serialise(&self, out: &mut Vec<u8>) -> Result<()> {
-        let stored: u64 = self.classes.iter().map(|(code, _)| code.max_stored_bits()).sum();
+        let stored: u64 = self.codes.iter().map(ClassCode::max_stored_bits).sum();
         BitWriter::append(out, 8 + 3 * self.groups.len() as u64 + stored, |writer| {
-            writer.put(self.classes.len() as u64 - 1, CLASSES_BITS);
-            if self.classes.len() > 1 {
-                let bits = class_bits(self.classes.len());
+            writer.put(self.codes.len() as u64 - 1, CLASSES_BITS);
+            if self.codes.len() > 1 {
+                let bits = class_bits(self.codes.len());
                 self.groups.iter().for_each(|&class| writer.put(class.into(), bits));
             }
-            self.classes.iter().try_for_each(|(code, _)| code.write(writer))
+            self.codes.iter().try_for_each(|code| code.write(writer))
         })
     }
 
@@ -119,7 +138,8 @@ impl Codebook {
         let read = |_| ClassCode::read(alphabet.size(), flip(alphabet), &mut reader);
         let codes = (0..classes).map(read).collect::<Result<_>>().map_err(as_corrupt)?;
         reader.finish()?;
-        Ok(Self::new(geometry, alphabet, groups, codes))
+        let channels = (geometry.channels(), 0);
+        Ok(Self::new(geometry, channels, alphabet, groups.into(), codes))
     }
 }
 

@@ -1,15 +1,17 @@
 //! Symbols to codebooks.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::{Codebook, MAX_CLASSES, check_symbols, flip, group, groups};
 use crate::classes::{Limits, cluster};
+use crate::cut::Slab;
 use crate::error::Result;
 use crate::nested::{ClassCode, MaskCounter, Terms};
 use crate::{Alphabet, Backend, Geometry, histogram, planes};
 
 /// Symbols that are looked at, about, of however many there are.
-const TRAINED: usize = 1 << 19;
+pub(crate) const TRAINED: usize = 1 << 19;
 
 /// Neighbouring samples are taken together until they have this many symbols.
 const STRETCH: usize = 1 << 12;
@@ -42,29 +44,38 @@ impl Codebook {
     ) -> Result<Self> {
         geometry.check_len(symbols.len(), samples)?;
         let (picked, samples) = pick(symbols, samples, geometry.sample_len());
-        check_symbols(alphabet, &picked)?;
-        let mut sequence = vec![0; picked.len()];
-        let identity: Vec<usize> = (0..geometry.channels()).collect();
-        let scratch = &mut planes::Scratch::default();
-        planes::gather(backend, geometry, samples, &identity, &picked, scratch, &mut sequence);
-        let trainer = Trainer {
-            backend,
-            alphabet,
-            run_len: geometry.run_len(samples),
-            channels: geometry.channels(),
-            terms: Terms {
-                penalty: (NODE_BITS * picked.len().div_ceil(BLOCK)).min(1 << 20) as u32,
-                worth: WORTH,
-                symbols: symbols.len() as u64,
-                trained: picked.len() as u64,
-            },
-            sequence,
+        let slab = Slab { geometry: Cow::Borrowed(geometry), samples, first_channel: 0 };
+        Self::train_on(backend, &[(slab, &picked)], symbols.len(), geometry, alphabet)
+    }
+
+    /// Trains a codebook for an array of `geometry` on some of the slabs that it is cut into, which
+    /// stand for `total` symbols.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    pub fn train_on(
+        backend: Backend,
+        slabs: &[(Slab, &[u8])],
+        total: usize,
+        geometry: &Geometry,
+        alphabet: Alphabet,
+    ) -> Result<Self> {
+        let part = |(slab, symbols): &(Slab, &[u8])| Part::new(backend, slab, symbols, alphabet);
+        let parts = slabs.iter().map(part).collect::<Result<Vec<_>>>()?;
+        let trained: usize = parts.iter().map(|part| part.sequence.len()).sum();
+        let terms = Terms {
+            penalty: (NODE_BITS * trained.div_ceil(BLOCK)).min(1 << 20) as u32,
+            worth: WORTH,
+            symbols: total as u64,
+            trained: trained as u64,
         };
+        let trainer = Trainer { backend, alphabet, parts, channels: geometry.channels(), terms };
         let counts = trainer.count();
         let groups = cluster(&counts, alphabet.size(), LIMITS);
         let classes = groups.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
         let codes = (0..classes).map(|class| trainer.class(&counts, &groups, class as u8));
-        Ok(Self::new(geometry, alphabet, groups.clone(), codes.collect::<Result<_>>()?))
+        let codes = codes.collect::<Result<_>>()?;
+        Ok(Self::new(geometry, (geometry.channels(), 0), alphabet, groups.into(), codes))
     }
 }
 
@@ -81,20 +92,47 @@ fn pick(symbols: &[u8], samples: usize, sample_len: usize) -> (Cow<'_, [u8]>, us
     (Cow::Owned(picked), samples)
 }
 
-/// The symbols trained on, channel after channel.
-struct Trainer {
-    backend: Backend,
-    alphabet: Alphabet,
+/// The symbols of a slab, channel after channel.
+struct Part {
     sequence: Vec<u8>,
     /// Symbols of a channel.
     run_len: usize,
+    /// The channels that it has.
+    channels: Range<usize>,
+}
+
+impl Part {
+    fn new(backend: Backend, slab: &Slab, symbols: &[u8], alphabet: Alphabet) -> Result<Self> {
+        let &Slab { ref geometry, samples, first_channel } = slab;
+        geometry.check_len(symbols.len(), samples)?;
+        check_symbols(alphabet, symbols)?;
+        let mut sequence = vec![0; symbols.len()];
+        let identity: Vec<usize> = (0..geometry.channels()).collect();
+        let scratch = &mut planes::Scratch::default();
+        planes::gather(backend, geometry, samples, &identity, symbols, scratch, &mut sequence);
+        let channels = first_channel..first_channel + geometry.channels();
+        Ok(Self { sequence, run_len: geometry.run_len(samples), channels })
+    }
+
+    /// Each channel and its symbols.
+    fn runs(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let run = |place| &self.sequence[place * self.run_len..][..self.run_len];
+        self.channels.clone().enumerate().map(move |(place, channel)| (channel, run(place)))
+    }
+}
+
+/// What is trained on.
+struct Trainer {
+    backend: Backend,
+    alphabet: Alphabet,
+    parts: Vec<Part>,
     channels: usize,
     terms: Terms,
 }
 
 impl Trainer {
-    fn run(&self, channel: usize) -> &[u8] {
-        &self.sequence[channel * self.run_len..][..self.run_len]
+    fn runs(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.parts.iter().flat_map(Part::runs)
     }
 
     /// Counts per group of channels, of the alphabet's numbers in their order.
@@ -102,8 +140,8 @@ impl Trainer {
         let size = self.alphabet.size();
         let flip = usize::from(flip(self.alphabet));
         let mut counts = vec![0u32; groups(self.channels) * size];
-        for channel in 0..self.channels {
-            let counted = histogram::count(self.backend, self.run(channel));
+        for (channel, run) in self.runs() {
+            let counted = histogram::count(self.backend, run);
             let counts = &mut counts[group(channel, self.channels) * size..][..size];
             for (number, count) in counts.iter_mut().enumerate() {
                 *count = count.saturating_add(counted[number ^ flip].min(u32::MAX.into()) as u32);
@@ -120,10 +158,8 @@ impl Trainer {
         }
         let mut counter = MaskCounter::new(self.backend, &sums, flip(self.alphabet), self.terms)?;
         let mut symbols = Vec::new();
-        let members = |channel: &usize| groups[group(*channel, self.channels)] == class;
-        for channel in (0..self.channels).filter(members) {
-            symbols.extend_from_slice(self.run(channel));
-        }
+        let members = |&(channel, _): &(usize, _)| groups[group(channel, self.channels)] == class;
+        self.runs().filter(members).for_each(|(_, run)| symbols.extend_from_slice(run));
         symbols.chunks(CHUNK).for_each(|chunk| counter.add(self.backend, chunk));
         counter.finish(self.terms)
     }

@@ -4,8 +4,8 @@ use crate::checksum;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 
-pub const HEADER_LEN: usize = 16;
-pub const RECORD_HEAD_LEN: usize = 16;
+pub const HEADER_LEN: usize = 24;
+pub const HEAD_LEN: usize = 24;
 pub const TRAILER_LEN: usize = 24;
 
 /// The first byte has its high bit set and the last two are a line end, so that a transfer in text
@@ -14,24 +14,52 @@ const MAGIC: &[u8; 8] = b"\x89HUFFQ\r\n";
 const END_MAGIC: &[u8; 8] = b"HUFFQEND";
 /// 0 while the format is being built: no promise that a later huffq reads it.
 const VERSION: u16 = 0;
+/// A record begins with these bytes, by which it is found again behind damage.
+pub const MARKER: &[u8; 4] = b"\xF7HQR";
 /// A record with this flag must be understood; others may be skipped.
 const CRITICAL: u8 = 1;
 
+/// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
     Schema = 1,
-    Block = 2,
-    Index = 3,
-    Codebook = 4,
+    Segment = 2,
+    Block = 3,
+    Page = 4,
+    Root = 5,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        use Kind::*;
+        [Schema, Segment, Block, Page, Root].into_iter().find(|&kind| kind as u8 == byte)
+    }
+}
+
+/// Which record it is: its kind, and its place in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub kind: Kind,
+    pub field: u16,
+    pub group: u32,
+    /// Of a block its number within the group's field, of a segment that of its first block.
+    pub place: u32,
+}
+
+impl Tag {
+    /// The tag of what belongs to no field.
+    pub fn new(kind: Kind, group: u32) -> Self {
+        Self { kind, field: 0, group, place: 0 }
+    }
 }
 
 pub fn header() -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[..8].copy_from_slice(MAGIC);
     header[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    let crc = checksum::of(&header[..12]);
-    header[12..].copy_from_slice(&crc.to_le_bytes());
+    let crc = checksum::of(&header[..20]);
+    header[20..].copy_from_slice(&crc.to_le_bytes());
     header
 }
 
@@ -40,74 +68,129 @@ pub fn check_header(header: &[u8; HEADER_LEN]) -> Result<()> {
     if cursor.take(MAGIC.len())? != MAGIC {
         return Err(Error::corrupt("file header", "this is not a .huffq file"));
     }
-    let (version, features) = (cursor.u16()?, cursor.u16()?);
-    if !checksum::matches(cursor.u32()?, checksum::of(&header[..12])) {
+    let (version, _, required, _optional) =
+        (cursor.u16()?, cursor.u16()?, cursor.u32()?, cursor.u32()?);
+    if !checksum::matches(cursor.u32()?, checksum::of(&header[..20])) {
         return Err(Error::corrupt("file header", "its checksum differs"));
     }
     if version != VERSION {
         return Err(Error::UnsupportedVersion { found: version, supported: VERSION });
     }
-    if features != 0 {
-        let why = format!("it requires features {features:#06x} that this huffq does not know");
-        return Err(Error::corrupt("file header", why));
+    if required != 0 {
+        return Err(Error::UnsupportedFeatures { features: required });
     }
     Ok(())
 }
 
 /// Appends a record to `out`; `payload` appends the payload.
-pub fn put_record(kind: Kind, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+pub fn put_record(tag: Tag, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
+    out.extend(MARKER);
     out.extend([0; 4]);
-    out.extend([kind as u8, CRITICAL, 0, 0]);
-    out.extend([0; 8]);
+    out.extend([tag.kind as u8, CRITICAL]);
+    out.extend(tag.field.to_le_bytes());
+    out.extend(tag.group.to_le_bytes());
+    out.extend(tag.place.to_le_bytes());
+    out.extend([0; 4]);
     payload(out);
-    let len = (out.len() - start - RECORD_HEAD_LEN) as u64;
-    out[start + 8..start + 16].copy_from_slice(&len.to_le_bytes());
-    let crc = checksum::of(&out[start + 4..]);
-    out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
+    let len = (out.len() - start - HEAD_LEN) as u32;
+    out[start + 20..start + 24].copy_from_slice(&len.to_le_bytes());
+    let crc = checksum::of(&out[start + 8..]);
+    out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// The kind and the payload length that a record's head announces; the checksum is not tested yet.
-pub fn record_head(head: &[u8; RECORD_HEAD_LEN]) -> (u8, u64) {
-    let len = u64::from_le_bytes(head[8..].try_into().expect("eight bytes"));
-    (head[4], len)
+/// What a record's head announces; its checksum is not tested yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    crc: u32,
+    /// `None` if the kind is unknown.
+    pub tag: Option<Tag>,
+    pub critical: bool,
+    /// Bytes of the payload.
+    pub len: u32,
 }
 
-/// The payload of `record`, a whole record of the given kind.
-pub fn check_record(record: &[u8], kind: Kind) -> Result<&[u8]> {
-    let corrupt = |why: &str| Error::corrupt(format!("{kind:?} record"), why);
-    let (head, payload) = record
-        .split_first_chunk::<RECORD_HEAD_LEN>()
+impl Head {
+    /// `None` if it does not begin as records do.
+    pub fn parse(head: &[u8; HEAD_LEN]) -> Option<Self> {
+        let mut cursor = Cursor::new("record", head);
+        if cursor.take(MARKER.len()).ok()? != MARKER {
+            return None;
+        }
+        let crc = cursor.u32().ok()?;
+        let [kind, flags] = cursor.array().ok()?;
+        let (field, group, place) = (cursor.u16().ok()?, cursor.u32().ok()?, cursor.u32().ok()?);
+        let tag = Kind::from_byte(kind).map(|kind| Tag { kind, field, group, place });
+        let len = cursor.u32().ok()?;
+        Some(Self { crc, tag, critical: flags & CRITICAL != 0, len })
+    }
+}
+
+/// Head and payload of `record`, which must be a whole record and nothing else.
+pub fn check_record(record: &[u8]) -> Result<(Head, &[u8])> {
+    let corrupt = |why: &str| Error::corrupt("record", why);
+    let (bytes, payload) = record
+        .split_first_chunk::<HEAD_LEN>()
         .ok_or_else(|| corrupt("it is shorter than a record's head"))?;
-    let crc = u32::from_le_bytes(head[..4].try_into().expect("four bytes"));
-    if !checksum::matches(crc, checksum::of_both(&head[4..], payload)) {
+    let head = Head::parse(bytes).ok_or_else(|| corrupt("it does not begin as records do"))?;
+    if !checksum::matches(head.crc, checksum::of(&record[8..])) {
         return Err(corrupt("its checksum differs"));
     }
-    if record_head(head) != (kind as u8, payload.len() as u64) {
-        return Err(corrupt("its kind or length is not what the index says"));
+    if head.len as usize != payload.len() {
+        return Err(corrupt("its length is not what the index says"));
+    }
+    Ok((head, payload))
+}
+
+/// The payload of `record`, which must be the one of that tag.
+pub fn payload_of(record: &[u8], tag: Tag) -> Result<&[u8]> {
+    let (head, payload) = check_record(record)?;
+    if head.tag != Some(tag) {
+        return Err(Error::corrupt("record", "the index points to another one"));
     }
     Ok(payload)
 }
 
-/// The trailer of a file whose index record begins at `index_offset`.
-pub fn trailer(index_offset: u64) -> [u8; TRAILER_LEN] {
+/// Where a record lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Its first byte.
+    pub offset: u64,
+    /// Its bytes, head included.
+    pub len: u32,
+}
+
+impl Entry {
+    /// The byte behind it.
+    pub fn end(self) -> u64 {
+        self.offset + u64::from(self.len)
+    }
+}
+
+/// The trailer of a file with that root.
+pub fn trailer(root: Entry) -> [u8; TRAILER_LEN] {
     let mut trailer = [0; TRAILER_LEN];
-    trailer[..8].copy_from_slice(&index_offset.to_le_bytes());
+    trailer[..8].copy_from_slice(&root.offset.to_le_bytes());
+    trailer[8..12].copy_from_slice(&root.len.to_le_bytes());
+    let crc = checksum::of(&trailer[..12]);
+    trailer[12..16].copy_from_slice(&crc.to_le_bytes());
     trailer[16..].copy_from_slice(END_MAGIC);
-    let crc = checksum::of(&trailer[..8]);
-    trailer[8..12].copy_from_slice(&crc.to_le_bytes());
     trailer
 }
 
-/// Where the index record begins, according to the last bytes of a file.
-pub fn check_trailer(trailer: &[u8; TRAILER_LEN]) -> Result<u64> {
-    if &trailer[16..] != END_MAGIC || trailer[12..16] != [0; 4] {
+/// Where the root lies, according to the last bytes of a file of `len` bytes.
+pub fn check_trailer(trailer: &[u8; TRAILER_LEN], len: u64) -> Result<Entry> {
+    if &trailer[16..] != END_MAGIC {
         return Err(Error::Unfinished);
     }
     let mut cursor = Cursor::new("trailer", trailer);
-    let offset = cursor.u64()?;
-    if !checksum::matches(cursor.u32()?, checksum::of(&trailer[..8])) {
+    let root = Entry { offset: cursor.u64()?, len: cursor.u32()? };
+    if !checksum::matches(cursor.u32()?, checksum::of(&trailer[..12])) {
         return Err(Error::corrupt("trailer", "its checksum differs"));
     }
-    Ok(offset)
+    let end = root.offset.checked_add(root.len.into());
+    if root.offset < HEADER_LEN as u64 || end != Some(len - TRAILER_LEN as u64) {
+        return Err(Error::corrupt("trailer", "the index lies elsewhere"));
+    }
+    Ok(root)
 }

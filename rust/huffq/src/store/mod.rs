@@ -1,26 +1,39 @@
 //! The `.huffq` file: named fields of integer codes, streamed in sample by sample, read at random.
 //!
 //! ```text
-//! file header   16 bytes: magic, version, required features, checksum
+//! file header   24 bytes: magic, version, features, checksum
 //! SCHEMA        what the fields are, as JSON
-//! CODEBOOK,     segment after segment, in the order in which their last samples arrived, ties by
-//! BLOCK …       field; each segment's codebook, if it has one, before its blocks
-//! INDEX         number of samples; where each codebook and block lies
-//! trailer       24 bytes: where the index lies, checksum, magic
+//! group …       for each field its segments: a SEGMENT record, then its BLOCK records;
+//!               then the group's PAGE: where they lie, and copies of the SEGMENT records
+//! ROOT          the schema once more, and where each page lies
+//! trailer       24 bytes: where the root lies, checksum, magic
 //! ```
 //!
-//! Between header and trailer everything is a record: length, kind and checksum, then the payload.
-//! `docs/format.md` has every byte.
+//! A *group* is a number of samples of all fields. Between header and trailer everything is a
+//! record: marker, checksum, tag and length, then the payload. `docs/format.md` has every byte.
 
+mod batches;
+mod cache;
 mod frame;
-mod index;
+mod page;
+mod pool;
+mod read;
 mod reader;
+mod resume;
+mod root;
 mod schema;
+mod shard;
+mod source;
+mod verify;
 mod writer;
 
-pub use reader::Reader;
-pub use schema::{FieldSchema, Schema};
-pub use writer::{FieldSummary, Summary, Writer};
+pub use batches::{Batches, Chunk};
+pub use reader::{BLOCK_CACHE, Reader};
+pub use resume::{next_shard, resume_point};
+pub use root::Totals;
+pub use schema::{Coding, FieldAxes, FieldSchema, Schema, Shards};
+pub use source::ReadAt;
+pub use writer::{Batch, FieldSummary, ShardSummary, Summary, Writer};
 
 #[cfg(test)]
 mod tests;

@@ -1,63 +1,87 @@
-//! A finished file in, samples out.
+//! A finished file in: its index, page by page.
 
 use std::fs::File;
-use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
-use super::frame::{self, HEADER_LEN, Kind, RECORD_HEAD_LEN, TRAILER_LEN};
-use super::index::{Entry, FieldIndex, Index};
-use super::schema::{FieldSchema, Schema};
-use crate::block::Coder;
-use crate::cursor::Cursor;
+use super::cache::{Cache, PerProcess};
+use super::frame::{self, HEADER_LEN, Kind, TRAILER_LEN, Tag};
+use super::page::Page;
+use super::root::{Root, Totals};
+use super::schema::{Coding, Schema};
+use super::source::{ReadAt, read_bytes};
 use crate::error::{Error, Result};
-use crate::parallel::{self, Threads};
-use crate::segment::{Form, SEGMENT_BLOCKS};
-use crate::{Backend, Codebook, Level};
 
-/// Reads a `.huffq` file at random; any number of threads may share one.
+/// Bytes of index pages that a reader keeps, as stored.
+const PAGE_CACHE: usize = 1 << 22;
+
+/// Bytes of decoded blocks that a reader keeps by default.
+pub const BLOCK_CACHE: usize = 1 << 24;
+
+/// Reads a `.huffq` file at random; any number of threads, and of forks, may share one.
 ///
 /// Bytes are read by position into private buffers and checked there: a file that changes
 /// underneath gives an error, never wrong data.
-#[derive(Debug)]
 pub struct Reader {
-    file: File,
+    pub(super) source: Box<dyn ReadAt>,
+    pub(super) size: u64,
     schema: Schema,
-    forms: Vec<Form>,
-    pub(super) index: Index,
-    /// For each field, the codebooks of its segments, parsed when first used.
-    codebooks: Vec<Vec<OnceLock<Codebook>>>,
+    pub(super) codings: Vec<Coding>,
+    pub(super) root: Root,
+    pub(super) caches: PerProcess<Caches>,
+}
+
+/// A block's field, group and number.
+pub(super) type BlockKey = (usize, usize, usize);
+
+/// What is kept.
+pub(super) struct Caches {
+    pages: Cache<usize, Page>,
+    pub blocks: Cache<BlockKey, Vec<u8>>,
+}
+
+impl Caches {
+    fn new(block_bytes: usize) -> Self {
+        Self { pages: Cache::new(PAGE_CACHE), blocks: Cache::new(block_bytes) }
+    }
 }
 
 impl Reader {
-    /// Opens `path`; reads header, schema and index, no block.
+    /// Opens the file `path`: reads header, trailer and root, no page and no block.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Corrupt`], [`Error::Truncated`] or [`Error::UnsupportedVersion`].
+    /// As [`Reader::new`].
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path)?;
-        let len = file.metadata()?.len();
-        let mut header = [0; HEADER_LEN];
-        let available = len.min(HEADER_LEN as u64) as usize;
-        file.read_exact_at(&mut header[..available], 0)?;
-        if available < HEADER_LEN {
-            // Too short to tell what it is, unless the magic is there already.
-            let needed = (HEADER_LEN + TRAILER_LEN) as u64;
-            return Err(Error::Truncated { what: "file", needed, available: len });
-        }
-        frame::check_header(&header)?;
-        let index_offset = find_index(&file, len)?;
-        let end = len - TRAILER_LEN as u64;
-        let schema = read_schema(&file, index_offset)?;
-        let index_len = (end - index_offset) as usize;
-        let record = read_bytes(&file, "index", index_offset, index_len)?;
-        let payload = frame::check_record(&record, Kind::Index)?;
-        let index = Index::parse(payload, &schema, index_offset)?;
-        let unread = |field: &FieldIndex| field.codebooks.iter().map(|_| OnceLock::new()).collect();
-        let codebooks = index.fields.iter().map(unread).collect();
-        Ok(Self { file, forms: schema.forms(), schema, index, codebooks })
+        Self::new(Box::new(File::open(path)?), BLOCK_CACHE)
+    }
+
+    /// Opens a file, wherever it lies, and keeps up to `cache_bytes` of decoded blocks.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupt`], [`Error::Truncated`], [`Error::Unfinished`],
+    /// [`Error::UnsupportedVersion`] or [`Error::UnsupportedFeatures`].
+    pub fn new(source: Box<dyn ReadAt>, cache_bytes: usize) -> Result<Self> {
+        let size = source.size()?;
+        let header = read_bytes(&*source, size, 0, size.min(HEADER_LEN as u64))?;
+        let least = (HEADER_LEN + TRAILER_LEN) as u64;
+        let header = header.first_chunk().filter(|_| size >= least);
+        let header =
+            header.ok_or(Error::Truncated { what: "file", needed: least, available: size })?;
+        frame::check_header(header)?;
+        let tail_len = (size - HEADER_LEN as u64).min(source.tail_bytes() as u64);
+        let tail = read_bytes(&*source, size, size - tail_len, tail_len)?;
+        let trailer = tail.last_chunk().expect("a tail holds the trailer");
+        let entry = frame::check_trailer(trailer, size)?;
+        let record = match entry.offset.checked_sub(size - tail_len) {
+            Some(start) => tail[start as usize..tail.len() - TRAILER_LEN].to_vec(),
+            None => read_bytes(&*source, size, entry.offset, entry.len.into())?,
+        };
+        let payload = frame::payload_of(&record, Tag::new(Kind::Root, 0))
+            .map_err(|error| named(error, "index"))?;
+        let (schema, codings, root) = Root::parse(payload, entry.offset)?;
+        let caches = PerProcess::new(Caches::new, cache_bytes);
+        Ok(Self { source, size, schema, codings, root, caches })
     }
 
     /// What the fields are.
@@ -65,252 +89,124 @@ impl Reader {
         &self.schema
     }
 
+    /// How each field is stored.
+    pub fn codings(&self) -> &[Coding] {
+        &self.codings
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Number of samples.
     pub fn samples(&self) -> u64 {
-        self.index.samples
+        self.root.groups.last().map_or(0, |group| group.samples)
     }
 
-    /// Number of blocks of a field.
-    pub fn blocks(&self, field: usize) -> usize {
-        self.index.fields[field].blocks.len()
+    /// Number of groups.
+    pub fn groups(&self) -> usize {
+        self.root.groups.len()
     }
 
-    /// Bytes of all records of a field's blocks and codebooks.
-    pub fn encoded_bytes(&self, field: usize) -> u64 {
-        let FieldIndex { codebooks, blocks } = &self.index.fields[field];
-        codebooks.iter().chain(blocks).map(|e| u64::from(e.len)).sum()
+    /// What the file holds of a field.
+    pub fn totals(&self, field: usize) -> &Totals {
+        &self.root.totals[field]
     }
 
-    /// Decodes samples `range` of field `field` into `out`, on up to `threads` threads.
+    /// Items of a field: samples, or first indices of ragged ones.
+    pub fn items(&self, field: usize) -> u64 {
+        self.end(field, self.groups())
+    }
+
+    /// Items of a field in the groups before `group`.
+    pub(super) fn end(&self, field: usize, group: usize) -> u64 {
+        let Some(group) = group.checked_sub(1).map(|last| &self.root.groups[last]) else {
+            return 0;
+        };
+        match self.ragged_number(field) {
+            Some(number) => group.items[number],
+            None => group.samples,
+        }
+    }
+
+    /// The group that an item lies in.
+    pub(super) fn group_of(&self, field: usize, item: u64) -> usize {
+        let ragged = self.ragged_number(field);
+        let groups = &self.root.groups;
+        groups.partition_point(|group| ragged.map_or(group.samples, |n| group.items[n]) <= item)
+    }
+
+    /// Which of the ragged fields it is, if it is one.
+    fn ragged_number(&self, field: usize) -> Option<usize> {
+        let fields = &self.schema.fields;
+        fields[field].ragged().then(|| fields[..field].iter().filter(|f| f.ragged()).count())
+    }
+
+    /// The items of each of some samples of a field.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the range is not inside the field or `out` has another length;
-    /// [`Error::Corrupt`] or [`Error::Truncated`] name the first damaged block; [`Error::Io`].
-    pub fn read_range(
-        &self,
-        field: usize,
-        range: Range<u64>,
-        out: &mut [u8],
-        threads: Threads,
-    ) -> Result<()> {
-        let spec = &self.schema.fields[field];
-        self.check_samples(
-            range.end.max(range.start),
-            range.end.saturating_sub(range.start),
-            spec,
-            out,
-        )?;
-        let coder = coders()?;
-        let mut jobs = Vec::new();
-        let mut rest = out;
-        let mut sample = range.start;
-        while sample < range.end {
-            let block = sample / spec.block_samples;
-            let stop = ((block + 1) * spec.block_samples).min(range.end);
-            let (part, others) = rest.split_at_mut((stop - sample) as usize * spec.sample_len());
-            jobs.push((block, sample - block * spec.block_samples, part));
-            rest = others;
-            sample = stop;
-        }
-        parallel::map(threads, jobs, coder, |coder, (block, first, part)| {
-            if part.len() == self.block_len(field, block) {
-                return self.decode_block(coder, field, block, part);
+    /// [`Error::InvalidArgument`] if there is no such sample; as [`read`](Self::read) otherwise.
+    pub fn sample_items(&self, field: usize, samples: &[u64]) -> Result<Vec<Range<u64>>> {
+        let total = self.samples();
+        let ragged = self.schema.fields[field].ragged();
+        let mut current: Option<(usize, Arc<Page>)> = None;
+        let items = |&sample: &u64| {
+            if sample >= total {
+                return Err(Error::argument("sample", sample, format!("be below {total}")));
             }
-            let codes = self.decode_whole(coder, field, block)?;
-            part.copy_from_slice(&codes[first as usize * spec.sample_len()..][..part.len()]);
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// Decodes the given samples of field `field` into `out`, in the order of `samples`, on up to
-    /// `threads` threads. Each block is read and decoded once, however often it is hit.
-    ///
-    /// # Errors
-    /// As [`read_range`](Self::read_range).
-    pub fn read_samples(
-        &self,
-        field: usize,
-        samples: &[u64],
-        out: &mut [u8],
-        threads: Threads,
-    ) -> Result<()> {
-        let spec = &self.schema.fields[field];
-        let end = samples.iter().max().map_or(0, |&s| s.saturating_add(1));
-        self.check_samples(end, samples.len() as u64, spec, out)?;
-        let sample_len = spec.sample_len();
-        if out.is_empty() {
-            return Ok(());
-        }
-        let coder = coders()?;
-        let mut wanted: Vec<_> = samples.iter().zip(out.chunks_exact_mut(sample_len)).collect();
-        wanted.sort_unstable_by_key(|&(sample, _)| sample);
-        let same_block =
-            |a: &(&u64, _), b: &(&u64, _)| a.0 / spec.block_samples == b.0 / spec.block_samples;
-        let jobs = wanted.chunk_by_mut(same_block).collect();
-        parallel::map(threads, jobs, coder, |coder, hits: &mut [(&u64, &mut [u8])]| {
-            let block = hits[0].0 / spec.block_samples;
-            let codes = self.decode_whole(coder, field, block)?;
-            for (sample, out) in hits {
-                let start = (**sample - block * spec.block_samples) as usize * sample_len;
-                out.copy_from_slice(&codes[start..start + sample_len]);
+            if !ragged {
+                return Ok(sample..sample + 1);
             }
-            Ok(())
-        })?;
-        Ok(())
+            let group = self.root.groups.partition_point(|group| group.samples <= sample);
+            if current.as_ref().is_none_or(|(number, _)| *number != group) {
+                current = Some((group, self.page(group)?));
+            }
+            let (_, page) = current.as_ref().expect("it was just read");
+            let starts = page.fields[field].starts.as_ref().expect("a ragged field");
+            let (place, base) = ((sample - page.first_sample) as usize, self.end(field, group));
+            Ok(base + starts[place]..base + starts[place + 1])
+        };
+        samples.iter().map(items).collect()
     }
 
-    /// Reads and decodes blocks `blocks` of field `field`, on up to `threads` threads.
-    ///
-    /// # Errors
-    /// As [`read_range`](Self::read_range).
-    pub fn verify(&self, field: usize, blocks: Range<u64>, threads: Threads) -> Result<()> {
-        let available = self.index.fields[field].blocks.len() as u64;
-        if blocks.end > available {
-            return Err(Error::argument("block", blocks.end, format!("be at most {available}")));
+    /// The index page of a group.
+    pub(super) fn page(&self, group: usize) -> Result<Arc<Page>> {
+        let caches = self.caches.get();
+        if let Some(page) = caches.pages.get(&group) {
+            return Ok(page);
         }
-        let coder = coders()?;
-        parallel::map(threads, blocks.collect(), coder, |coder, block| {
-            self.decode_whole(coder, field, block).map(drop)
-        })?;
-        Ok(())
+        let entry = self.root.groups[group].page;
+        let page = Arc::new(self.read_page(group).map_err(|error| {
+            named(error, &format!("index page {group}"))
+        })?);
+        caches.pages.put(group, page.clone(), entry.len as usize);
+        Ok(page)
     }
 
-    fn check_samples(&self, end: u64, count: u64, spec: &FieldSchema, out: &[u8]) -> Result<()> {
-        if end > self.index.samples {
-            let expected = format!("be below {}", self.index.samples);
-            return Err(Error::argument("sample", end - 1, expected));
+    fn read_page(&self, group: usize) -> Result<Page> {
+        let before = group.checked_sub(1).map(|last| &self.root.groups[last]);
+        let least = before.map_or(HEADER_LEN as u64, |group| group.page.end());
+        let first_sample = before.map_or(0, |group| group.samples);
+        let here = &self.root.groups[group];
+        let record =
+            read_bytes(&*self.source, self.size, here.page.offset, here.page.len.into())?;
+        let payload = frame::payload_of(&record, Tag::new(Kind::Page, group as u32))?;
+        let fields = &self.schema.fields;
+        let page = Page::parse(payload, fields, &self.codings, least, here.page.offset)?;
+        let items = |field: usize| self.end(field, group + 1) - self.end(field, group);
+        let as_counted = page.fields.iter().zip(0..).all(|(f, n)| f.items as u64 == items(n));
+        if page.first_sample != first_sample || !as_counted {
+            return Err(Error::corrupt("index page", "the root counts other samples"));
         }
-        let symbols = usize::try_from(count).ok().and_then(|n| n.checked_mul(spec.sample_len()));
-        if symbols != Some(out.len()) {
-            let expected = format!("be that of {count} samples of {}", spec.sample_len());
-            return Err(Error::argument("number of elements of out", out.len(), expected));
-        }
-        Ok(())
-    }
-
-    /// Symbols in a block.
-    fn block_len(&self, field: usize, block: u64) -> usize {
-        let spec = &self.schema.fields[field];
-        spec.samples_in_block(block, self.index.samples) as usize * spec.sample_len()
-    }
-
-    /// A block's codes in memory of their own, which a damaged file may claim too much of.
-    fn decode_whole(&self, coder: &mut Coder, field: usize, block: u64) -> Result<Vec<u8>> {
-        let len = self.block_len(field, block);
-        let mut codes = Vec::new();
-        codes.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        codes.resize(len, 0);
-        self.decode_block(coder, field, block, &mut codes)?;
-        Ok(codes)
-    }
-
-    fn decode_block(
-        &self,
-        coder: &mut Coder,
-        field: usize,
-        block: u64,
-        out: &mut [u8],
-    ) -> Result<()> {
-        let entry = self.index.fields[field].blocks[block as usize];
-        let name = || format!("block {block} of field {:?}", self.schema.fields[field].name);
-        let body = self.read_part(Kind::Block, entry, (field, block)).map_err(name_part(&name))?;
-        let codebook = self.codebook(field, block / SEGMENT_BLOCKS as u64)?;
-        let alphabet = self.forms[field].alphabet;
-        coder.decode(&body, alphabet, codebook, out).map_err(name_part(&name))
-    }
-
-    /// The codebook of a segment, if it has one.
-    fn codebook(&self, field: usize, segment: u64) -> Result<Option<&Codebook>> {
-        let entry = self.index.fields[field].codebooks[segment as usize];
-        if entry.len == 0 {
-            return Ok(None);
-        }
-        if self.forms[field].level == Level::Fast {
-            return Err(Error::corrupt("index", "a file of level fast has a codebook"));
-        }
-        let slot = &self.codebooks[field][segment as usize];
-        if let Some(codebook) = slot.get() {
-            return Ok(Some(codebook));
-        }
-        let name = || format!("codebook {segment} of field {:?}", self.schema.fields[field].name);
-        let Form { alphabet, geometry, .. } = &self.forms[field];
-        let codebook = self
-            .read_part(Kind::Codebook, entry, (field, segment))
-            .and_then(|bytes| Codebook::parse(&bytes, geometry, *alphabet))
-            .map_err(name_part(&name))?;
-        // Threads that come at once each parse it; one result stays.
-        Ok(Some(slot.get_or_init(|| codebook)))
-    }
-
-    /// What stands behind a part's field and number, which must be these.
-    fn read_part(&self, kind: Kind, entry: Entry, part: (usize, u64)) -> Result<Vec<u8>> {
-        let mut record = read_bytes(&self.file, "block", entry.offset, entry.len as usize)?;
-        let mut cursor = Cursor::new("record", frame::check_record(&record, kind)?);
-        if (cursor.u32()? as usize, cursor.u64()?) != part {
-            return Err(Error::corrupt("record", "the index points to another one"));
-        }
-        record.drain(..RECORD_HEAD_LEN + cursor.position());
-        Ok(record)
+        Ok(page)
     }
 }
 
-/// Names the part of the file that an error lies in.
-fn name_part(name: &impl Fn() -> String) -> impl Fn(Error) -> Error {
-    move |error| match error {
-        Error::Corrupt { why, .. } => Error::corrupt(name(), why),
+/// Says which part of a file an error lies in.
+pub(super) fn named(error: Error, name: &str) -> Error {
+    match error {
+        Error::Corrupt { why, .. } => Error::corrupt(name, why),
         other => other,
     }
-}
-
-/// Makes a thread's coder.
-fn coders() -> Result<impl Fn() -> Coder> {
-    let backend = Backend::current()?;
-    Ok(move || Coder::new(backend))
-}
-
-/// Where the index record begins.
-fn find_index(file: &File, len: u64) -> Result<u64> {
-    let cut_off = Error::Truncated {
-        what: "file",
-        needed: (HEADER_LEN + TRAILER_LEN) as u64,
-        available: len,
-    };
-    let Some(start) = len.checked_sub(TRAILER_LEN as u64).filter(|&s| s >= HEADER_LEN as u64)
-    else {
-        return Err(cut_off);
-    };
-    let mut trailer = [0; TRAILER_LEN];
-    file.read_exact_at(&mut trailer, start)?;
-    let offset = frame::check_trailer(&trailer)?;
-    if offset < HEADER_LEN as u64 || offset > start {
-        return Err(Error::corrupt("trailer", "the index lies outside the file"));
-    }
-    Ok(offset)
-}
-
-fn read_schema(file: &File, end: u64) -> Result<Schema> {
-    let start = HEADER_LEN as u64;
-    let head = read_bytes(file, "schema", start, RECORD_HEAD_LEN)?;
-    let (_, len) = frame::record_head(head[..].try_into().expect("a whole head"));
-    if len > end.saturating_sub(start + RECORD_HEAD_LEN as u64) {
-        return Err(Error::corrupt("schema", "it is longer than the file"));
-    }
-    let record = read_bytes(file, "schema", start, RECORD_HEAD_LEN + len as usize)?;
-    let payload = frame::check_record(&record, Kind::Schema)?;
-    let json = std::str::from_utf8(payload).map_err(|e| Error::corrupt("schema", e.to_string()))?;
-    Schema::from_json(json).map_err(|e| Error::corrupt("schema", e.to_string()))
-}
-
-/// `len` bytes from `offset`; the caller has held both against the file's size.
-fn read_bytes(file: &File, what: &'static str, offset: u64, len: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
-    file.read_exact_at(&mut bytes, offset).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            let available = file.metadata().map_or(0, |m| m.len().saturating_sub(offset));
-            Error::Truncated { what, needed: len as u64, available }
-        }
-        _ => error.into(),
-    })?;
-    Ok(bytes)
 }

@@ -1,0 +1,173 @@
+"""Folders of `.huffq` files that are one dataset."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from huffq import _huffq
+from huffq._atomic import atomic_writer
+from huffq.errors import CorruptFileError, DataError
+
+MANIFEST = "manifest.json"
+"""Name of the file that lists a folder's shards."""
+
+_OPEN_SHARDS = 64
+"""Files that a dataset keeps open."""
+
+_SAME = ("name", "bits", "signed", "item_bytes", "dtype", "sample_shape", "attributes")
+"""What a field has in common in all shards."""
+
+
+class Shard(NamedTuple):
+    """One file of a dataset."""
+
+    path: str
+    samples: int
+
+
+class Shards:
+    """The files of a dataset, opened when they are needed.
+
+    Attributes:
+        starts: First sample of each file, and the number of all, int64 `[files + 1]`.
+        schema: The first file's schema.
+    """
+
+    def __init__(self, shards: Sequence[Shard], open_: Callable[[str], _huffq.StoreReader]) -> None:
+        self._shards = shards
+        self._open = open_
+        self._readers: OrderedDict[int, _huffq.StoreReader] = OrderedDict()
+        self.starts = np.cumsum([0, *(shard.samples for shard in shards)])
+        self.schema: dict[str, Any] = {}
+        self.schema = json.loads(self.reader(0).schema)
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def reader(self, number: int) -> _huffq.StoreReader:
+        """Return the open file of that number.
+
+        Raises:
+            CorruptFileError: It is damaged, or not what the manifest says.
+            OSError: It cannot be read.
+        """
+        reader = self._readers.get(number)
+        if reader is None:
+            reader = self._checked(number)
+            self._readers[number] = reader
+            while len(self._readers) > _OPEN_SHARDS:
+                # Another thread may have been faster.
+                self._readers.pop(next(iter(self._readers)), None)
+        return reader
+
+    def _checked(self, number: int) -> _huffq.StoreReader:
+        shard = self._shards[number]
+        reader = self._open(shard.path)
+        if len(self._shards) > 1 or shard.samples != reader.samples:
+            if reader.samples != shard.samples:
+                raise CorruptFileError(
+                    f"{shard.path} has {reader.samples} samples; the manifest says {shard.samples}: "
+                    "rebuild it with huffq.write_manifest"
+                )
+            first = self.schema or json.loads(reader.schema)
+            if _forms(json.loads(reader.schema)) != _forms(first):
+                raise CorruptFileError(f"{shard.path} has other fields than {self._shards[0].path}")
+        return reader
+
+    def spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """Return the files that samples `start` to `stop` lie in: number, first and last + 1."""
+        if len(self) == 1:
+            return [(0, start, stop)] if start < stop else []
+        spans = []
+        number = int(np.searchsorted(self.starts, start, side="right")) - 1
+        while start < stop:
+            base, end = int(self.starts[number]), int(self.starts[number + 1])
+            if start < min(stop, end):
+                spans.append((number, start - base, min(stop, end) - base))
+            start, number = max(start, end), number + 1
+        return spans
+
+
+def _forms(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{key: field.get(key) for key in _SAME} for field in schema["fields"]]
+
+
+def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[Shard]:
+    """Return the files of the dataset `path`, which is one of them or a folder.
+
+    Raises:
+        DataError: A folder has no manifest.
+        CorruptFileError: The manifest is no such list.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return [Shard(path, open_(path).samples)]
+    manifest = folder / MANIFEST
+    try:
+        listed = json.loads(manifest.read_bytes())
+        version, shards = listed["version"], listed["shards"]
+        found = [Shard(os.fspath(folder / s["file"]), int(s["samples"])) for s in shards]
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is a folder without {MANIFEST}; huffq.write_manifest makes one of its shards"
+        ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptFileError(
+            f"{manifest} is no list of shards: {error!r}; huffq.write_manifest makes a new one"
+        ) from error
+    if version != 1 or not found or any(shard.samples < 0 for shard in found):
+        raise CorruptFileError(f"{manifest} is no list of shards; huffq.write_manifest makes one")
+    return found
+
+
+def write_manifest(
+    folder: str | os.PathLike[str], parts: Sequence[str | os.PathLike[str]] | None = None
+) -> list[Shard]:
+    """Make files one dataset: write the manifest of a folder.
+
+    No shard is touched, so datasets that were written independently are merged by this alone.
+
+    Args:
+        folder: Where the manifest goes; made if it does not exist.
+        parts: Files, and folders of them, in the order of their samples. None takes the files of
+            `folder` by name.
+
+    Returns:
+        The shards, each with its number of samples.
+
+    Raises:
+        DataError: There are no files.
+        CorruptFileError: A file is damaged, or its fields differ from the first one's.
+        OSError: A file cannot be read, or the manifest not be written.
+    """
+    target = Path(folder)
+    target.mkdir(exist_ok=True)
+    files: list[Path] = []
+    for part in [target] if parts is None else [Path(part) for part in parts]:
+        if part.is_dir() and parts is not None and (part / MANIFEST).exists():
+            files += [Path(shard.path) for shard in find_shards(os.fspath(part), _open)]
+        else:
+            files += sorted(part.glob("*.huffq")) if part.is_dir() else [part]
+    if not files:
+        raise DataError(f"{folder} has no .huffq files to list")
+    shards = [Shard(os.fspath(file), _open(os.fspath(file)).samples) for file in files]
+    checked = Shards(shards, _open)
+    for number in range(len(shards)):
+        checked.reader(number)
+    listed = [
+        {"file": os.path.relpath(shard.path, target), "samples": shard.samples} for shard in shards
+    ]
+    with atomic_writer(target / MANIFEST) as file:
+        file.write(json.dumps({"version": 1, "shards": listed}, indent=1).encode())
+    return shards
+
+
+def _open(path: str) -> _huffq.StoreReader:
+    return _huffq.StoreReader(path, 0)

@@ -1,0 +1,54 @@
+//! A file somewhere else, read by a function of Python's.
+
+use std::io;
+
+use huffq::store::ReadAt;
+use huffq::{Error, Result};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+/// Neighbouring blocks are fetched in one request up to these bytes: a request takes longer than
+/// they do.
+const RUN_BYTES: usize = 1 << 23;
+
+/// Bytes at the end that hold most files' index.
+const TAIL_BYTES: usize = 1 << 16;
+
+/// What `read(offset, length)` returns of `size` bytes.
+pub struct Source {
+    size: u64,
+    read: Py<PyAny>,
+}
+
+impl Source {
+    pub fn new(size: u64, read: Py<PyAny>) -> Self {
+        Self { size, read }
+    }
+}
+
+impl ReadAt for Source {
+    fn size(&self) -> Result<u64> {
+        Ok(self.size)
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let bytes = Python::attach(|py| -> PyResult<PyBackedBytes> {
+            Ok(self.read.bind(py).call1((offset, out.len()))?.extract()?)
+        });
+        let bytes = bytes.map_err(|error| Error::Io(io::Error::other(error)))?;
+        if bytes.len() != out.len() {
+            let (needed, available) = (out.len() as u64, bytes.len() as u64);
+            return Err(Error::Truncated { what: "a range of the source", needed, available });
+        }
+        out.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn run_bytes(&self) -> usize {
+        RUN_BYTES
+    }
+
+    fn tail_bytes(&self) -> usize {
+        TAIL_BYTES
+    }
+}

@@ -1,0 +1,249 @@
+//! The index page of a group: where its blocks lie, with copies of all that is needed to decode
+//! them.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::frame::{Entry, HEAD_LEN};
+use super::schema::{Coding, FieldSchema, MAX_GROUP_SAMPLES};
+use crate::Codebook;
+use crate::cursor::{Cursor, put_varint};
+use crate::error::{Error, Result};
+use crate::histogram::Counts;
+
+/// The payload of a segment's record: what its blocks share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentHead {
+    /// First sample of the group, and how many it has.
+    pub first_sample: u64,
+    pub samples: u64,
+    /// Items of each sample, if they differ.
+    pub lengths: Option<Vec<u64>>,
+    /// Empty if there is none.
+    pub codebook: Vec<u8>,
+}
+
+impl SegmentHead {
+    pub fn put(&self, out: &mut Vec<u8>) {
+        put_varint(self.first_sample, out);
+        put_varint(self.samples, out);
+        self.lengths.iter().flatten().for_each(|&len| put_varint(len, out));
+        out.extend(&self.codebook);
+    }
+
+    pub fn parse(payload: &[u8], ragged: bool) -> Result<Self> {
+        let mut cursor = Cursor::new("segment", payload);
+        let (first_sample, samples) = (cursor.varint()?, cursor.varint()?);
+        if !(1..=MAX_GROUP_SAMPLES).contains(&samples) {
+            return Err(Error::corrupt("segment", format!("its group has {samples} samples")));
+        }
+        let lengths = ragged.then(|| (0..samples).map(|_| cursor.varint()).collect());
+        let lengths = lengths.transpose()?;
+        let codebook = cursor.take(cursor.remaining())?.to_vec();
+        Ok(Self { first_sample, samples, lengths, codebook })
+    }
+
+    /// Items of the group's field.
+    pub fn items(&self) -> Result<usize> {
+        let Some(lengths) = &self.lengths else { return Ok(self.samples as usize) };
+        let sum = lengths.iter().try_fold(0u64, |sum, &len| sum.checked_add(len));
+        let most = |items: &u64| *items <= 1 << 40;
+        let sum = sum.filter(most).ok_or(Error::corrupt("segment", "its samples are too long"))?;
+        Ok(sum as usize)
+    }
+}
+
+/// What a page is made of.
+#[derive(Debug, Default)]
+pub struct PageBuilder {
+    /// First byte of the group.
+    pub start: u64,
+    pub fields: Vec<FieldBuilder>,
+}
+
+/// What a page is made of, for one field.
+#[derive(Debug)]
+pub struct FieldBuilder {
+    /// Each segment's head.
+    pub segments: Vec<SegmentHead>,
+    /// Bytes of each block's record.
+    pub blocks: Vec<u32>,
+    pub counts: Counts,
+}
+
+impl PageBuilder {
+    pub fn put(&self, codings: &[Coding], out: &mut Vec<u8>) {
+        out.extend(self.start.to_le_bytes());
+        let mut head = Vec::new();
+        for (field, coding) in self.fields.iter().zip(codings) {
+            put_varint(field.segments.len() as u64, out);
+            for segment in &field.segments {
+                head.clear();
+                segment.put(&mut head);
+                put_varint(head.len() as u64, out);
+                out.extend(&head);
+            }
+            field.blocks.iter().for_each(|&len| put_varint(len.into(), out));
+            field.counts[..coding.alphabet_size()].iter().for_each(|&n| put_varint(n, out));
+        }
+    }
+}
+
+/// A page that was read.
+#[derive(Debug)]
+pub struct Page {
+    /// First byte of the group.
+    pub start: u64,
+    pub first_sample: u64,
+    pub samples: u64,
+    pub fields: Vec<FieldPage>,
+}
+
+/// A page's part for one field.
+#[derive(Debug)]
+pub struct FieldPage {
+    pub items: usize,
+    /// Where each sample's items begin, and where the last one's end, if samples are ragged.
+    pub starts: Option<Vec<u64>>,
+    pub segments: Vec<SegmentPage>,
+    /// Records of the blocks.
+    pub blocks: Vec<Entry>,
+    /// Occurrences of each symbol.
+    pub counts: Vec<u64>,
+}
+
+/// A page's part for one segment.
+#[derive(Debug)]
+pub struct SegmentPage {
+    pub blocks: Range<usize>,
+    /// The record that the head is a copy of.
+    pub entry: Entry,
+    pub head: Vec<u8>,
+    /// Bytes of the codebook within the head.
+    codebook: Range<usize>,
+    parsed: OnceLock<Codebook>,
+}
+
+impl Page {
+    /// Reads the page of a group whose records end at `end` and begin at `least` or later.
+    ///
+    /// Numbers of blocks are held against the payload's length before anything is allocated.
+    pub fn parse(
+        payload: &[u8],
+        fields: &[FieldSchema],
+        codings: &[Coding],
+        least: u64,
+        end: u64,
+    ) -> Result<Self> {
+        let corrupt = |why: &str| Error::corrupt("index page", why);
+        let mut cursor = Cursor::new("index page", payload);
+        let start = cursor.u64()?;
+        let mut offset = start;
+        let mut group = None;
+        let mut read = Vec::new();
+        for (field, coding) in fields.iter().zip(codings) {
+            let page = FieldPage::parse(&mut cursor, field, coding, &mut offset, &mut group)?;
+            read.push(page);
+        }
+        if cursor.remaining() > 0 {
+            return Err(corrupt("bytes follow the last field"));
+        }
+        if start < least || offset != end {
+            return Err(corrupt("its records do not lie before it"));
+        }
+        let (first_sample, samples) = group.ok_or_else(|| corrupt("it has no segment"))?;
+        Ok(Self { start, first_sample, samples, fields: read })
+    }
+}
+
+impl FieldPage {
+    fn parse(
+        cursor: &mut Cursor,
+        field: &FieldSchema,
+        coding: &Coding,
+        offset: &mut u64,
+        group: &mut Option<(u64, u64)>,
+    ) -> Result<Self> {
+        let corrupt = |why: &str| Error::corrupt("index page", why);
+        let count = cursor.varint()?;
+        let mut heads = Vec::new();
+        for _ in 0..count {
+            let len = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
+            let bytes = cursor.take(len)?;
+            let head = SegmentHead::parse(bytes, field.ragged())?;
+            let place = (head.first_sample, head.samples);
+            if *group.get_or_insert(place) != place {
+                return Err(corrupt("its segments are of different groups"));
+            }
+            heads.push((head, bytes.to_vec()));
+        }
+        let (first, _) = heads.first().ok_or_else(|| corrupt("a field has no segment"))?;
+        let (items, cut) = (first.items()?, coding.cut());
+        let starts = first.lengths.as_deref().map(prefix_sums);
+        if heads.iter().any(|(head, _)| head.lengths != first.lengths) {
+            return Err(corrupt("its segments are of different groups"));
+        }
+        // Every block takes a byte of the page at least.
+        let bound = items.checked_mul(cut.blocks_per_item().max(1));
+        let count = bound.map_or(usize::MAX, |_| cut.blocks(items));
+        if count > cursor.remaining() {
+            return Err(corrupt("it is too short for its blocks"));
+        }
+        let ranges: Vec<_> = segment_ranges(coding, items).collect();
+        if ranges.len() != heads.len() {
+            return Err(corrupt("a field has another number of segments"));
+        }
+        let mut blocks = Vec::with_capacity(count);
+        let mut segments = Vec::with_capacity(ranges.len());
+        let mut take = |len: u64| -> Result<Entry> {
+            let len = u32::try_from(len).map_err(|_| corrupt("a record is too long"))?;
+            let entry = Entry { offset: *offset, len };
+            *offset = offset.checked_add(len.into()).ok_or_else(|| corrupt("it is too long"))?;
+            Ok(entry)
+        };
+        for (range, (head, bytes)) in ranges.into_iter().zip(heads) {
+            let entry = take((HEAD_LEN + bytes.len()) as u64)?;
+            for _ in range.clone() {
+                blocks.push(take(cursor.varint()?)?);
+            }
+            let codebook = bytes.len() - head.codebook.len()..bytes.len();
+            let parsed = OnceLock::new();
+            segments.push(SegmentPage { blocks: range, entry, head: bytes, codebook, parsed });
+        }
+        let size = coding.alphabet_size();
+        let counts = (0..size).map(|_| cursor.varint()).collect::<Result<_>>()?;
+        Ok(Self { items, starts, segments, blocks, counts })
+    }
+
+    /// The codebook of a block, if its segment has one.
+    pub fn codebook(&self, coding: &Coding, block: usize) -> Result<Option<&Codebook>> {
+        let segment = self.segments.partition_point(|segment| segment.blocks.end <= block);
+        let segment = &self.segments[segment];
+        let bytes = &segment.head[segment.codebook.clone()];
+        let Coding::Codes(form) = coding else { return Ok(None) };
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if let Some(codebook) = segment.parsed.get() {
+            return Ok(Some(codebook));
+        }
+        let codebook = Codebook::parse(bytes, form.cut.geometry(), form.alphabet)?;
+        // Threads that come at once each parse it; one result stays.
+        Ok(Some(segment.parsed.get_or_init(|| codebook)))
+    }
+}
+
+/// The blocks of each segment of a group's field; a field without any block has one segment, too.
+pub fn segment_ranges(coding: &Coding, items: usize) -> impl Iterator<Item = Range<usize>> {
+    let none = coding.cut().blocks(items) == 0;
+    coding.cut().segments(items).chain(none.then_some(0..0))
+}
+
+fn prefix_sums(lengths: &[u64]) -> Vec<u64> {
+    let mut sum = 0;
+    let sums = lengths.iter().map(|&len| {
+        sum += len;
+        sum
+    });
+    std::iter::once(0).chain(sums).collect()
+}

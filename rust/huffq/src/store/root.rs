@@ -1,0 +1,114 @@
+//! The root of the index: the schema, and where each group's page lies.
+
+use super::frame::{Entry, HEADER_LEN};
+use super::schema::{Coding, MAX_GROUP_SAMPLES, Schema};
+use crate::cursor::Cursor;
+use crate::error::{Error, Result};
+
+/// Where a group's page lies, and what the file has up to its end.
+#[derive(Clone, Debug, Default)]
+pub struct GroupEntry {
+    pub page: Entry,
+    /// Samples of this group and those before.
+    pub samples: u64,
+    /// Items likewise, of each ragged field.
+    pub items: Vec<u64>,
+}
+
+/// What a file holds of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Items: samples, or first indices of ragged ones.
+    pub items: u64,
+    /// Bytes of the records of its segments and blocks.
+    pub bytes: u64,
+    /// Occurrences of each symbol; none for a side field.
+    pub counts: Vec<u64>,
+}
+
+impl Totals {
+    /// Nothing of a field yet.
+    pub fn of(coding: &Coding) -> Self {
+        Self { items: 0, bytes: 0, counts: vec![0; coding.alphabet_size()] }
+    }
+
+    /// Adds what another part of the field has.
+    pub fn add(&mut self, other: &Self) {
+        self.items += other.items;
+        self.bytes += other.bytes;
+        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, n)| *sum += n);
+    }
+}
+
+/// The root of a file.
+#[derive(Debug)]
+pub struct Root {
+    pub groups: Vec<GroupEntry>,
+    pub totals: Vec<Totals>,
+}
+
+impl Root {
+    /// Appends the root record's payload.
+    pub fn put(&self, schema_json: &str, out: &mut Vec<u8>) {
+        out.extend((schema_json.len() as u32).to_le_bytes());
+        out.extend(schema_json.as_bytes());
+        for totals in &self.totals {
+            out.extend(totals.items.to_le_bytes());
+            out.extend(totals.bytes.to_le_bytes());
+            totals.counts.iter().for_each(|n| out.extend(n.to_le_bytes()));
+        }
+        for group in &self.groups {
+            out.extend(group.page.offset.to_le_bytes());
+            out.extend(group.page.len.to_le_bytes());
+            out.extend(group.samples.to_le_bytes());
+            group.items.iter().for_each(|n| out.extend(n.to_le_bytes()));
+        }
+    }
+
+    /// Reads the root of a file whose groups end at `end`.
+    pub fn parse(payload: &[u8], end: u64) -> Result<(Schema, Vec<Coding>, Self)> {
+        let corrupt = |why: &str| Error::corrupt("index", why);
+        let mut cursor = Cursor::new("index", payload);
+        let len = cursor.u32()? as usize;
+        let (schema, codings) = parse_schema(cursor.take(len)?)?;
+        let read_totals = |coding: &Coding| {
+            let (items, bytes) = (cursor.u64()?, cursor.u64()?);
+            let counts = (0..coding.alphabet_size()).map(|_| cursor.u64());
+            Ok(Totals { items, bytes, counts: counts.collect::<Result<_>>()? })
+        };
+        let totals = codings.iter().map(read_totals).collect::<Result<_>>()?;
+        let ragged = schema.fields.iter().filter(|field| field.ragged()).count();
+        let entry_len = 20 + 8 * ragged;
+        if !cursor.remaining().is_multiple_of(entry_len) {
+            return Err(corrupt("its length does not fit its fields"));
+        }
+        let mut groups: Vec<GroupEntry> = Vec::with_capacity(cursor.remaining() / entry_len);
+        while cursor.remaining() > 0 {
+            let page = Entry { offset: cursor.u64()?, len: cursor.u32()? };
+            let samples = cursor.u64()?;
+            let items = (0..ragged).map(|_| cursor.u64()).collect::<Result<Vec<_>>>()?;
+            let first = GroupEntry { items: vec![0; ragged], ..GroupEntry::default() };
+            let before = groups.last().unwrap_or(&first);
+            let least = before.page.end().max(HEADER_LEN as u64);
+            let stop = page.offset.checked_add(page.len.into());
+            if page.offset < least || stop.is_none_or(|stop| stop > end) {
+                return Err(corrupt("a page lies outside the file or within another group"));
+            }
+            let added = samples.checked_sub(before.samples);
+            if !added.is_some_and(|n| (1..=MAX_GROUP_SAMPLES).contains(&n)) {
+                return Err(corrupt("a group has an impossible number of samples"));
+            }
+            if items.iter().zip(&before.items).any(|(after, before)| after < before) {
+                return Err(corrupt("a group has fewer than no tokens"));
+            }
+            groups.push(GroupEntry { page, samples, items });
+        }
+        Ok((schema, codings, Self { groups, totals }))
+    }
+}
+
+/// The schema that a file holds as JSON.
+pub fn parse_schema(json: &[u8]) -> Result<(Schema, Vec<Coding>)> {
+    let json = std::str::from_utf8(json).map_err(|e| Error::corrupt("schema", e.to_string()))?;
+    Schema::from_json(json).map_err(|e| Error::corrupt("schema", e.to_string()))
+}
