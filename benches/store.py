@@ -2,8 +2,8 @@
 
     python benches/store.py [--quick] [--folder /dev/shm] [--epochs 3] [--mb 128]
 
-- Files lie in a folder of their own, on tmpfs where there is one, so that disks and syncing are left
-  out; what the operating system caches, it caches of every format alike.
+- Files lie in a folder of their own, on tmpfs where there is one, so that disks and syncing are
+  left out; what the operating system caches, it caches of every format alike.
 - Each format reads chunks of the same samples, with the threads that it takes by itself, and keeps
   no decoded chunk from one read to the next. Runs take turns; the figures are medians.
 - `bits` is the file's size per symbol, everything included. Speeds count a byte per symbol, in 10^9

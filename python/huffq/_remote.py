@@ -5,10 +5,36 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from huffq import _huffq
+
 
 def is_url(path: str) -> bool:
     """Return whether a path is a URL, of whatever protocol."""
     return "://" in path
+
+
+def open_reader(path: str, cache_bytes: int) -> _huffq.StoreReader:
+    """Open a `.huffq` file by its path or URL.
+
+    Raises:
+        ModuleNotFoundError: A URL needs fsspec, or what that needs for the protocol.
+        HuffqError, OSError: As for `huffq.open`.
+    """
+    if not is_url(path):
+        return _huffq.StoreReader(path, cache_bytes)
+    file = RemoteFile(path)
+    return _huffq.StoreReader(path, cache_bytes, (file.size, file.read))
+
+
+def read_url(url: str) -> bytes:
+    """Return all bytes of a file behind a URL, in one request.
+
+    Raises:
+        ModuleNotFoundError, OSError: As for `open_reader`.
+    """
+    filesystem, path = _connect(url)
+    found: bytes = filesystem.cat_file(path)
+    return found
 
 
 class RemoteFile:
@@ -18,35 +44,36 @@ class RemoteFile:
 
     Attributes:
         size: Number of bytes.
-
-    Raises:
-        ModuleNotFoundError: fsspec is missing, or what it needs for this protocol.
-        OSError: There is no such file, or it cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._process = 0
-        size = self._filesystem().size(self._path)
+        self._connect()
+        size = self._filesystem.size(self._path)
         if size is None:
             raise OSError(f"{url}: the server does not say how long it is")
         self.size = int(size)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset` on, fewer where the file ends."""
-        found: bytes = self._filesystem().cat_file(self._path, start=offset, end=offset + length)
+        if self._process != os.getpid():
+            self._connect()
+        found: bytes = self._filesystem.cat_file(self._path, start=offset, end=offset + length)
         if len(found) > length:
             raise OSError(f"{self._url}: the server sends whole files only, not ranges of them")
         return found
 
-    def _filesystem(self) -> Any:
-        if self._process != os.getpid():
-            try:
-                import fsspec
-            except ModuleNotFoundError as error:
-                raise ModuleNotFoundError(
-                    f"{self._url}: reading URLs needs fsspec; pip install 'huffq[remote]'"
-                ) from error
-            self._opened, self._path = fsspec.url_to_fs(self._url)
-            self._process = os.getpid()
-        return self._opened
+    def _connect(self) -> None:
+        self._filesystem, self._path = _connect(self._url)
+        self._process = os.getpid()
+
+
+def _connect(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{url}: reading URLs needs fsspec; pip install 'huffq[remote]'"
+        ) from error
+    filesystem, path = fsspec.url_to_fs(url)
+    return filesystem, path

@@ -131,9 +131,7 @@ class Field:
             )
         return self._gather(numbers, out)
 
-    def dequantize(
-        self, index: Index = slice(None), dtype: npt.DTypeLike | None = None
-    ) -> Any:
+    def dequantize(self, index: Index = slice(None), dtype: npt.DTypeLike | None = None) -> Any:
         """Return ``scale * (codes - zero_point)`` of the samples that `index` selects.
 
         Args:

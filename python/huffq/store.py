@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from huffq import _huffq
 from huffq._progress import progress_bar
+from huffq._remote import open_reader
 from huffq.errors import CorruptFileError
 from huffq.field import Array, Field
 from huffq.shards import Shards, find_shards
@@ -28,7 +29,8 @@ def open(  # noqa: A001
     """Open a `.huffq` file, or a folder of them, for reading; no block is read yet.
 
     Args:
-        path: The file; or a folder with a manifest.
+        path: The file, or a folder with a manifest; or the URL of one, of any protocol that fsspec
+            knows, a folder's with a slash at its end. What is behind a URL is read by range.
         threads: Upper bound on threads for each read; None is every core that the process may use.
         cache_bytes: Bytes of decoded blocks that each open file keeps.
 
@@ -37,6 +39,7 @@ def open(  # noqa: A001
         TruncatedFileError: The file was cut off, or never finished.
         UnsupportedVersionError: Another version of huffq wrote it.
         DataError: A folder has no manifest.
+        ModuleNotFoundError: A URL needs a package that is not installed.
         OSError: The file cannot be read.
     """
     return Dataset(path, threads, cache_bytes)
@@ -77,7 +80,7 @@ class Dataset:
             raise CorruptFileError(f"{self.path}: its metadata is no JSON object")
 
     def _open(self, path: str) -> _huffq.StoreReader:
-        return _huffq.StoreReader(path, self._cache_bytes)
+        return open_reader(path, self._cache_bytes)
 
     def _field(self, number: int, description: dict[str, Any]) -> Field:
         try:
@@ -185,7 +188,9 @@ class Dataset:
             reader = self._shards.reader(shard)
             for chunk in reader.batches(numbers, first, last, step, self._threads):
                 samples = min(step, last - first)
-                yield [field.unpack(samples, *part) for field, part in zip(chosen, chunk, strict=True)]
+                yield [
+                    field.unpack(samples, *part) for field, part in zip(chosen, chunk, strict=True)
+                ]
                 first += samples
 
     def _mean_bytes(self, field: Field) -> float:

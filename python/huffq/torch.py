@@ -138,9 +138,12 @@ class ActivationDataset(Dataset[Any]):
             samples = field[numbers]
             lengths = [len(sample) for sample in samples]
             values = empty(sum(lengths))
-            return list(self._fill(values, field, np.concatenate(samples)).split(lengths))
+            return list(torch.split(self._fill(values, field, np.concatenate(samples)), lengths))
         values = empty(len(numbers))
-        if name not in self._real and torch.from_numpy(np.empty(0, field.dtype)).dtype == values.dtype:
+        if (
+            name not in self._real
+            and torch.from_numpy(np.empty(0, field.dtype)).dtype == values.dtype
+        ):
             field.take(numbers, out=values.numpy())
             return values
         return self._fill(values, field, field.take(numbers))
