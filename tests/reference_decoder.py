@@ -1,19 +1,20 @@
-"""A slow decoder written from docs/format.md alone: what the page says is what huffq writes."""
+"""A slow decoder of arrays written from docs/format.md alone: what the page says is what huffq
+writes. `reference_store` has files."""
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference_block import check, decode_block
-from reference_nested import Axes, Codebook, check_axes, read_varint, usual_axes
+from reference_block import Nested, check, decode_block
+from reference_nested import Axes, Codebook, check_axes, read_varint
 
-BLOCK_SYMBOLS = 65536
-SEGMENT_BLOCKS = 128
+CAP = 65536
+"""Most symbols of a block."""
 
 
 def crc32c(data: bytes) -> int:
@@ -40,6 +41,70 @@ def take_checked(data: bytes, at: int, size: int) -> bytes:
     return part
 
 
+def product(extents: list[int]) -> int:
+    return int(np.prod(extents, dtype=object))
+
+
+class Block(NamedTuple):
+    """Where a block begins in its array, and what it holds."""
+
+    start: int
+    symbols: int
+    sample_shape: list[int]
+    first_channel: int
+
+
+class Cut:
+    """The blocks of arrays `[items, *item_shape]`; `flat` if items are no samples themselves."""
+
+    def __init__(self, item_shape: list[int], axes: Axes, flat: bool, block_items: int = 0) -> None:
+        self.item_shape, self.flat = item_shape, flat
+        self.axis = next(k for k in range(len(item_shape) + 1) if product(item_shape[k:]) <= CAP)
+        self.inner = product(item_shape[self.axis :])
+        self.rows = max(1, CAP // max(1, self.inner))
+        most = self.rows if self.axis == 0 else 1
+        check(block_items <= most, "blocks are too long")
+        if self.axis == 0 and block_items:
+            self.rows = block_items
+        self.channel = None if axes.channel is None else axes.channel + (0 if flat else 1)
+
+    def blocks(self, items: int) -> list[Block]:
+        lead = [1] if self.flat else []
+        blocks = []
+        extents = [items, *self.item_shape]
+        for outer in np.ndindex(*extents[: self.axis]):
+            index = int(np.ravel_multi_index(outer, extents[: self.axis])) if outer else 0
+            for first in range(0, extents[self.axis], self.rows):
+                rows = min(self.rows, extents[self.axis] - first)
+                start = (index * extents[self.axis] + first) * self.inner
+                shape, channel = [*lead, *self.item_shape], 0
+                if self.axis > 0:
+                    place = self.axis - 1 + len(lead)
+                    shape[len(lead) : place] = [1] * (self.axis - 1)
+                    shape[place] = rows
+                elif self.flat:
+                    shape[0] = rows
+                if self.channel is not None and 0 < self.channel <= self.axis:
+                    channel = [*outer, first][self.channel]
+                blocks.append(Block(start, rows * self.inner, shape, channel))
+        return blocks
+
+    def segments(self, items: int) -> Iterator[list[Block]]:
+        blocks = self.blocks(items)
+        most = max(1, min(1024, 2**23 // max(1, self.rows * self.inner)))
+        each = len(self.blocks(1)) if self.axis > 0 else 1
+        step = most - most % each if each <= most else most
+        for first in range(0, len(blocks), step):
+            yield blocks[first : first + step]
+
+
+def nested_of(codebook: Codebook | None, block: Block) -> Nested | None:
+    if codebook is None:
+        return None
+    where = {"sample_shape": block.sample_shape, "first_channel": block.first_channel}
+    return partial(codebook.decode, **where)
+
+
 def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
     check(blob[:4] == b"HQA\0" and len(blob) > 5, "this is no encoded array of version 0")
     bits, level, signed, ndim = blob[4] & 15, blob[4] >> 4 & 7, bool(blob[4] & 128), blob[5]
@@ -48,115 +113,37 @@ def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
     for _ in range(ndim):
         length, at = read_varint(blob, at)
         shape.append(length)
-    samples, sample_shape, axes = int(np.prod(shape, dtype=object)), [], Axes(None, None, None)
+    items, item_shape, axes = product(shape), [], Axes(None, None, None)
     if level == 1:
         check(len(blob) >= at + 3, "the axes are cut off")
         named = [axis - 1 if axis else None for axis in blob[at : at + 3]]
         at += 3
         if ndim > 0:
-            samples, sample_shape, axes = shape[0], shape[1:], Axes(*named)
-            check_axes(axes, sample_shape)
-    sample_len = int(np.prod(sample_shape, dtype=object))
-    block_samples = max(1, BLOCK_SYMBOLS // max(1, sample_len))
-    blocks = -(-samples // block_samples) if sample_len else 0
+            items, item_shape, axes = shape[0], shape[1:], Axes(*named)
+            check_axes(axes, item_shape)
+    cut = Cut(item_shape, axes, flat=False)
+    segments = list(cut.segments(items)) if product(shape) else []
     sizes = []  # of each segment: its codebook's and its blocks'
-    for first in range(0, blocks, SEGMENT_BLOCKS):
+    for segment in segments:
         codebook_size, at = read_varint(blob, at) if level == 1 else (0, at)
         block_sizes = []
-        for _ in range(min(SEGMENT_BLOCKS, blocks - first)):
+        for _ in segment:
             size, at = read_varint(blob, at)
             block_sizes.append(size)
         sizes.append((codebook_size, block_sizes))
     take_checked(blob[at : at + 4] + blob[:at], 0, at)
     at += 4
     symbols: list[int] = []
-    for codebook_size, block_sizes in sizes:
-        nested = None
+    for segment, (codebook_size, block_sizes) in zip(segments, sizes, strict=True):
+        codebook = None
         if codebook_size:
-            codebook = take_checked(blob, at, codebook_size)
-            nested = Codebook(codebook, bits, signed, sample_shape, axes).decode
+            data = take_checked(blob, at, codebook_size)
+            codebook = Codebook(data, bits, signed, item_shape, axes)
             at += 4 + codebook_size
-        for size in block_sizes:
-            n = min(block_samples * sample_len, samples * sample_len - len(symbols))
-            symbols += decode_block(take_checked(blob, at, size), bits, n, nested)
+        for block, size in zip(segment, block_sizes, strict=True):
+            check(block.start == len(symbols), "blocks are not one behind the other")
+            nested = nested_of(codebook, block)
+            symbols += decode_block(take_checked(blob, at, size), bits, block.symbols, nested)
             at += 4 + size
     check(at == len(blob), "bytes follow the last block")
     return to_codes(symbols, bits, signed).reshape(shape)
-
-
-def records(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, bytes]]:
-    """Kind, offset and payload of every record."""
-    while at < end:
-        crc, kind, _, zero, length = struct.unpack_from("<IBBHQ", data, at)
-        record = data[at + 4 : at + 16 + length]
-        check(zero == 0 and crc == crc32c(record), "a record is damaged")
-        yield kind, at, record[12:]
-        at += 16 + length
-
-
-def field_axes(field: dict[str, Any]) -> Axes:
-    if field.get("axes") is None:
-        return usual_axes(field["sample_shape"])
-    axes = Axes(field["axes"]["channel"], *field["axes"]["neighbours"])
-    check_axes(axes, field["sample_shape"])
-    return axes
-
-
-class Index:
-    """The index's entries, taken one after another, and the records that they stand for."""
-
-    def __init__(self, payload: bytes, by_offset: dict[int, tuple[int, bytes]]) -> None:
-        (self.samples,) = struct.unpack_from("<Q", payload)
-        self.entries = struct.iter_unpack("<QI", payload[8:])
-        self.by_offset = by_offset
-
-    def take(self, kind: int, field: int, number: int) -> bytes | None:
-        """The next entry's codebook or block, if it has one."""
-        offset, length = next(self.entries)
-        if (offset, length) == (0, 0):
-            return None
-        found, payload = self.by_offset[offset]
-        check(found == kind and length == 16 + len(payload), "the index gives another record")
-        check(struct.unpack_from("<IQ", payload) == (field, number), "the index is mixed up")
-        return payload[12:]
-
-
-def decode_field(number: int, field: dict[str, Any], index: Index) -> np.ndarray[Any, Any]:
-    bits, signed, sample_shape = field["bits"], field["signed"], field["sample_shape"]
-    sample_len = int(np.prod(sample_shape, dtype=np.int64))
-    most = max(1, BLOCK_SYMBOLS // max(1, sample_len))
-    block_samples = field.get("block_samples", 0) or most
-    check(block_samples <= most, "blocks are too long")
-    blocks = -(-index.samples // block_samples)
-    codebooks = [index.take(4, number, i) for i in range(-(-blocks // SEGMENT_BLOCKS))]
-    symbols: list[int] = []
-    nested = None
-    for i in range(blocks):
-        if i % SEGMENT_BLOCKS == 0:
-            data = codebooks[i // SEGMENT_BLOCKS]
-            axes = field_axes(field)
-            nested = data and Codebook(data, bits, signed, sample_shape, axes).decode
-        block = index.take(2, number, i) or b""
-        here = min(block_samples, index.samples - i * block_samples)
-        symbols += decode_block(block, bits, here * sample_len, nested or None)
-    return to_codes(symbols, bits, signed).reshape(index.samples, *sample_shape)
-
-
-def decode_file(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
-    """Every field of a file, whole."""
-    check(data[:8] == b"\x89HUFFQ\r\n" and data[-8:] == b"HUFFQEND", "this is no whole .huffq file")
-    version, features, crc = struct.unpack_from("<HHI", data, 8)
-    check((version, features) == (0, 0) and crc == crc32c(data[:12]), "the header is damaged")
-    index_at, crc = struct.unpack_from("<QI", data, len(data) - 24)
-    check(crc == crc32c(data[-24:-16]), "the trailer is damaged")
-    (_, _, schema_json), *parts, (kind, at, payload) = records(data, 16, len(data) - 24)
-    check((kind, at) == (3, index_at), "the index is elsewhere")
-    schema = json.loads(schema_json)
-    check(schema.get("level", "dense") in ("fast", "dense"), "the level is unknown")
-    index = Index(payload, {at: (kind, payload) for kind, at, payload in parts})
-    fields = {
-        field["name"]: decode_field(number, field, index)
-        for number, field in enumerate(schema["fields"])
-    }
-    check(next(index.entries, None) is None, "the index has another length")
-    return fields

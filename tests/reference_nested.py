@@ -161,15 +161,23 @@ class Codebook:
         reader.finish()
         self.class_of = [groups[c * len(groups) // channels] for c in range(channels)]
 
-    def decode(self, payload: bytes, n: int) -> list[int]:
-        """The symbols of a block in C order."""
-        samples = n // int(np.prod(self.sample_shape, dtype=np.int64))
-        places = channel_places(samples, self.sample_shape, self.axes)
+    def decode(
+        self,
+        payload: bytes,
+        n: int,
+        sample_shape: list[int] | None = None,
+        first_channel: int = 0,
+    ) -> list[int]:
+        """The symbols of a block, of samples of a shape, in C order."""
+        shape = self.sample_shape if sample_shape is None else sample_shape
+        samples = n // int(np.prod(shape, dtype=np.int64))
+        places = channel_places(samples, shape, self.axes)
+        class_of = self.class_of[first_channel : first_channel + len(places)]
         coded = sum(code is not None for own in self.classes for code in own.codes)
         reader = PayloadReader(payload, coded, n)
         block = np.zeros(n, np.int64)
         for number, own in enumerate(self.classes):
-            here = [c for c, class_ in enumerate(self.class_of) if class_ == number]
+            here = [c for c, class_ in enumerate(class_of) if class_ == number]
             numbers = reader.read_tree(own.tree, iter(own.codes), places[here].size)
             block[places[here].reshape(-1)] = numbers
         reader.finish()

@@ -19,6 +19,7 @@ import huffq
 import reference_block
 import reference_decoder
 import reference_nested
+import reference_store
 from huffq import _huffq
 from reference_block import FormatError
 from reference_nested import Axes, Codebook
@@ -78,6 +79,7 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
             seen.flagged += any(payload[: (coded + 7) // 8])
 
     monkeypatch.setattr(reference_decoder, "decode_block", traced_block)
+    monkeypatch.setattr(reference_store, "decode_block", traced_block)
     monkeypatch.setattr(reference_nested, "read_tag", traced_tag)
     monkeypatch.setattr(reference_nested, "read_class", traced_class)
     monkeypatch.setattr(reference_nested, "PayloadReader", TracedPayload)
@@ -95,7 +97,8 @@ def activations(shape: tuple[int, ...], bits: int, signed: bool, seed: int = 0) 
         spread = random.normal(size=shape[channel])
         x *= np.exp(spread).reshape(-1, *[1] * (len(shape) - channel - 1))
     low, high = limits(bits, signed)
-    codes: npt.NDArray[Any] = np.clip(np.round(x / x.std() * 2**bits / 8), low, high)
+    scale = x.std() if x.size > 1 else 1.0
+    codes: npt.NDArray[Any] = np.clip(np.round(x / scale * 2**bits / 8), low, high)
     return codes.astype(dtype(signed))
 
 
@@ -204,11 +207,11 @@ def test_groups_of_channels(trace: Trace) -> None:
 
 
 def test_several_segments(trace: Trace) -> None:
-    """A sample a block, most of them constant."""
-    x = np.zeros((130, 4, 64, 129), np.uint8)
-    x[[0, 127, 129]] = activations((3, 4, 64, 129), 3, False)
+    """Samples of two blocks, most of them constant."""
+    x = np.zeros((65, 4, 64, 300), np.uint8)
+    x[[0, 63, 64]] = activations((3, 4, 64, 300), 3, False)
     assert_decodes(x)
-    assert trace.methods == {0: 127, 4: 3}
+    assert trace.methods == {0: 2 * 62, 4: 2 * 3}
 
 
 def test_the_serial_example_of_the_page() -> None:
@@ -270,15 +273,20 @@ def test_files(
     assert_holds(path, fields)
 
 
-def assert_holds(path: Path, fields: dict[str, npt.NDArray[Any]]) -> None:
-    read = reference_decoder.decode_file(path.read_bytes())
+def assert_holds(path: Path, fields: dict[str, Any]) -> None:
+    read = reference_store.decode_file(path.read_bytes())
     assert list(read) == list(fields)
     for name, x in fields.items():
-        np.testing.assert_array_equal(read[name], x, strict=True)
+        assert len(read[name]) == len(x)
+        if isinstance(x, list):
+            for one, expected in zip(read[name], x, strict=True):
+                np.testing.assert_array_equal(one, expected, strict=True)
+        else:
+            np.testing.assert_array_equal(read[name], x, strict=True)
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_files_of_several_segments(level: huffq.codec.Level, tmp_path: Path, trace: Trace) -> None:
+def test_files_of_several_groups(level: huffq.codec.Level, tmp_path: Path, trace: Trace) -> None:
     """Fields whose blocks have few samples, one of them with axes of its own."""
     fields = {
         "images": activations((300, 3, 8, 6), 4, False),
@@ -286,30 +294,65 @@ def test_files_of_several_segments(level: huffq.codec.Level, tmp_path: Path, tra
         "noise": np.random.default_rng(0).integers(0, 256, 300).astype(np.uint8),
     }
     own: dict[str, dict[str, Any]] = {
-        "images": {"bits": 4, "axes": None, "block_samples": 1},
-        "tokens": {"bits": 5, "axes": {"channel": 0, "neighbours": [1, None]}, "block_samples": 2},
+        "images": {"bits": 4, "axes": None, "block_items": 1},
+        "tokens": {"bits": 5, "axes": {"channel": 0, "neighbours": [1, None]}, "block_items": 2},
         "noise": {"bits": 8},
     }
     schema = {
         "level": level,
+        "group_samples": 128,
         "fields": [
             {"name": name, "signed": x.dtype == np.int8, "sample_shape": x.shape[1:], **own[name]}
             for name, x in fields.items()
         ],
     }
     path = tmp_path / "a.huffq"
-    writer = _huffq.StoreWriter(path, json.dumps(schema), None)
+    writer = _huffq.StoreWriter(path, json.dumps(schema), None, False)
     for part in (slice(0, 100), slice(100, 300)):
-        writer.write(
-            len(range(300)[part]), [huffq.codec.as_bytes(x[part]) for x in fields.values()]
-        )
+        batch = [(huffq.codec.as_bytes(x[part]), None) for x in fields.values()]
+        writer.write(len(range(300)[part]), batch)
     writer.finish()
     assert_holds(path, fields)
-    data = path.read_bytes()
-    kinds = Counter(kind for kind, _, _ in reference_decoder.records(data, 16, len(data) - 24))
-    # Codebooks: three of images, two of tokens; noise has too few symbols.
-    assert kinds == {1: 1, 2: 300 + 150 + 1, 3: 1} | ({4: 5} if level == "dense" else {})
+    kinds = Counter(record.kind for record in reference_store.records(path.read_bytes()))
+    assert kinds == {1: 1, 2: 3 * 3, 3: 300 + 150 + 3, 4: 3, 5: 1}
     assert (trace.methods[4] > 0) == (level == "dense")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_files_of_ragged_and_side_fields(level: huffq.codec.Level, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    lengths = [0, 5, 300, 0, 1, 40]
+    samples = len(lengths)
+    fields = {
+        "tokens": [activations((n, 30), 4, True) for n in lengths],
+        "ids": [rng.integers(0, 50_000, n) for n in lengths],
+        "planes": [activations((n, 5, 9), 4, False) for n in lengths],
+        "wide": [activations((n % 3, 2, 40_000), 4, False) for n in lengths],
+        "one": [activations((n,), 3, False) for n in lengths],
+        "scales": rng.random((samples, 2, 3)).astype(np.float32),
+        "names": np.array(["a", "bc", "", "def", "x", "y"]),
+        "mask": rng.random((samples, 70_000)) < 0.5,
+        "long": rng.random((samples, 3, 9_000)),
+        "pairs": np.zeros(samples, [("a", "<i4"), ("b", "<f8", (2,))]),
+    }
+    coded = {"tokens": 4, "planes": 4, "wide": 4, "one": 3}
+    path = tmp_path / "a.huffq"
+    for batches in ([slice(0, 6)], [slice(i, i + 1) for i in range(6)]):
+        with huffq.Writer(path, bits=coded, level=level) as writer:
+            for batch in batches:
+                writer.write({name: x[batch] for name, x in fields.items()})
+        assert_holds(path, fields)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 100, 150), (2, 40, 1, 2000), (1, 2, 70_001), (2, 7, 20_000)])
+def test_arrays_and_files_of_samples_larger_than_a_block(
+    shape: tuple[int, ...], tmp_path: Path, trace: Trace
+) -> None:
+    x = activations(shape, 4, False)
+    assert_decodes(x, bits=4)
+    assert trace.methods[4] > 0
+    huffq.encode_dataset(x, tmp_path / "a.huffq", bits=4)
+    assert_holds(tmp_path / "a.huffq", {"data": x})
 
 
 def test_the_reference_refuses_damage(tmp_path: Path) -> None:
@@ -320,4 +363,4 @@ def test_the_reference_refuses_damage(tmp_path: Path) -> None:
     damaged[len(whole) // 2] ^= 4
     for data in (bytes(damaged), whole[:-1]):
         with pytest.raises(FormatError):
-            reference_decoder.decode_file(data)
+            reference_store.decode_file(data)

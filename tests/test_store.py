@@ -225,7 +225,7 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
         huffq.encode_dataset(source(), tmp_path)
     with pytest.raises(FileNotFoundError, match=r"missing\.huffq"):
         huffq.open(tmp_path / "missing.huffq")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(huffq.DataError, match=r"a folder without manifest\.json"):
         huffq.open(tmp_path)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import huffq
 import reference_decoder
+import reference_store
 
 
 @pytest.fixture
@@ -26,16 +27,19 @@ def file_of(schema: dict[str, Any]) -> bytes:
         return struct.pack("<I", reference_decoder.crc32c(data))
 
     def record(kind: int, payload: bytes) -> bytes:
-        rest = struct.pack("<BBHQ", kind, 1, 0, len(payload)) + payload
-        return crc(rest) + rest
+        rest = struct.pack("<BBHIII", kind, 1, 0, 0, 0, len(payload)) + payload
+        return b"\xf7HQR" + crc(rest) + rest
 
-    header = b"\x89HUFFQ\r\n" + bytes(4)
-    body = header + crc(header) + record(1, json.dumps(schema).encode())
-    index = struct.pack("<Q", len(body))
-    return body + record(3, bytes(8)) + index + crc(index) + bytes(4) + b"HUFFQEND"
+    described = json.dumps(schema).encode()
+    header = b"\x89HUFFQ\r\n" + struct.pack("<HHII", reference_store.VERSION, 0, 0, 0)
+    body = header + crc(header) + record(1, described)
+    totals = bytes(sum(16 + 8 * 2 ** field["bits"] for field in schema["fields"]))
+    root = record(5, struct.pack("<I", len(described)) + described + totals)
+    trailer = struct.pack("<QI", len(body), len(root))
+    return body + root + trailer + crc(trailer) + b"HUFFQEND"
 
 
-FIELD = {"name": "f", "bits": 4, "signed": False, "sample_shape": [2], "block_samples": 10}
+FIELD = {"name": "f", "bits": 4, "signed": False, "sample_shape": [2], "block_items": 10}
 
 
 @pytest.mark.parametrize("more", [{}, {"attributes": None}, {"attributes": {}},

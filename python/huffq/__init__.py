@@ -26,6 +26,7 @@ from huffq.errors import (
     UnsupportedVersionError,
 )
 from huffq.field import Field
+from huffq.recovery import RecoveryReport, original_indices, recover
 from huffq.shards import write_manifest
 from huffq.store import Dataset, open  # noqa: A004
 from huffq.writer import Writer, encode_dataset, resume_point
@@ -44,6 +45,7 @@ __all__ = [
     "HuffqError",
     "LayerError",
     "Ragged",
+    "RecoveryReport",
     "TileError",
     "TrainingError",
     "TruncatedFileError",
@@ -54,6 +56,8 @@ __all__ = [
     "encode",
     "encode_dataset",
     "open",
+    "original_indices",
+    "recover",
     "resume_point",
     "write_manifest",
 ]

@@ -1,14 +1,16 @@
 """Typed interface of the compiled module."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import final
+from pathlib import Path
+from typing import TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
     "CodeTable",
+    "StoreBatches",
     "StoreReader",
     "StoreWriter",
     "__version__",
@@ -16,6 +18,9 @@ __all__ = [
     "describe",
     "encode",
     "infer_bits",
+    "next_shard",
+    "recover",
+    "resume_point",
 ]
 
 __version__: str
@@ -100,37 +105,62 @@ class CodeTable:
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[object, ...]: ...
 
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Numbers: TypeAlias = npt.NDArray[np.uint64]
+
+Totals: TypeAlias = tuple[int, int, Numbers]
+"""Items, bytes of the records, occurrences of each symbol."""
+
 @final
 class StoreWriter:
     def __new__(
-        cls, path: str | PathLike[str], schema: str, threads: int | None
+        cls, path: str | PathLike[str], schema: str, threads: int | None, resume: bool
     ) -> StoreWriter: ...
-    def write(self, samples: int, batch: Sequence[npt.NDArray[np.uint8]]) -> None: ...
-    def finish(self) -> tuple[int, int, list[tuple[npt.NDArray[np.uint64], int, float]]]: ...
-    def abort(self) -> None: ...
-
-@final
-class StoreReader:
-    def __new__(cls, path: str | PathLike[str]) -> StoreReader: ...
     @property
     def schema(self) -> str: ...
     @property
     def samples(self) -> int: ...
-    def blocks(self, field: int) -> int: ...
-    def encoded_bytes(self, field: int) -> int: ...
+    def write(self, samples: int, batch: Sequence[tuple[Bytes, Numbers | None]]) -> None: ...
+    def finish(self) -> tuple[int, list[tuple[Path, int, int]], list[tuple[Totals, float]]]: ...
+    def suspend(self) -> int: ...
+
+def resume_point(path: str | PathLike[str]) -> tuple[int, str | None]: ...
+def next_shard(path: str | PathLike[str]) -> int: ...
+def recover(
+    path: str | PathLike[str], out: str | PathLike[str], threads: int | None
+) -> tuple[list[tuple[int, int]], int, int, int]: ...
+
+@final
+class StoreReader:
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        cache_bytes: int,
+        source: tuple[int, Callable[[int, int], bytes]] | None = None,
+    ) -> StoreReader: ...
+    @property
+    def schema(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def groups(self) -> int: ...
+    def totals(self, field: int) -> Totals: ...
+    def sample_items(self, field: int, samples: Numbers) -> tuple[Numbers, Numbers]: ...
     def read_range(
-        self,
-        field: int,
-        start: int,
-        stop: int,
-        out: npt.NDArray[np.uint8],
-        threads: int | None,
+        self, field: int, start: int, stop: int, out: Bytes, threads: int | None
     ) -> None: ...
-    def read_samples(
-        self,
-        field: int,
-        samples: npt.NDArray[np.uint64],
-        out: npt.NDArray[np.uint8],
-        threads: int | None,
+    def read_ranges(
+        self, field: int, starts: Numbers, stops: Numbers, out: Bytes, threads: int | None
     ) -> None: ...
-    def verify(self, field: int, start: int, stop: int, threads: int | None) -> None: ...
+    def verify_schema(self) -> None: ...
+    def verify_group(self, group: int, fraction: float, threads: int | None) -> None: ...
+    def batches(
+        self, fields: Sequence[int], start: int, stop: int, step: int, threads: int | None
+    ) -> StoreBatches: ...
+
+@final
+class StoreBatches:
+    def __iter__(self) -> StoreBatches: ...
+    def __next__(self) -> list[tuple[Bytes, Numbers | None]]: ...

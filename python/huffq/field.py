@@ -63,8 +63,8 @@ class Field:
         return self._end
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
-        """``(samples, *sample_shape)``; None for an extent that differs from sample to sample."""
+    def shape(self) -> tuple[Any, ...]:
+        """``(samples, *sample_shape)``, ints; None for an extent that differs from sample to sample."""
         return (len(self), None, *self.item_shape) if self.ragged else (len(self), *self.item_shape)
 
     def __repr__(self) -> str:
@@ -82,7 +82,15 @@ class Field:
         """Occurrences of each symbol, int64 `[2**bits]`; empty for a side field."""
         readers = map(self._shards.reader, range(len(self._shards)))
         counts = [reader.totals(self._number)[2] for reader in readers]
-        return np.sum(counts, axis=0, dtype=np.int64)
+        total: npt.NDArray[np.int64] = np.sum(counts, axis=0, dtype=np.int64)
+        return total
+
+    @property
+    def elements(self) -> int:
+        """Number of symbols, or of a side field's elements."""
+        readers = map(self._shards.reader, range(len(self._shards)))
+        items = sum(reader.totals(self._number)[0] for reader in readers)
+        return items * math.prod(self.item_shape)
 
     def __getitem__(self, index: Index) -> Any:
         """Return one sample (int) or several (slice, integers, booleans).
@@ -228,7 +236,7 @@ class Field:
             return [(0, np.arange(len(numbers)), numbers.astype(np.uint64))]
         starts = self._shards.starts
         shards = np.searchsorted(starts, numbers, side="right") - 1
-        hits = []
+        hits: list[tuple[int, npt.NDArray[np.integer], npt.NDArray[np.uint64]]] = []
         for shard in np.unique(shards).tolist():
             places = np.flatnonzero(shards == shard)
             hits.append((shard, places, (numbers[places] - starts[shard]).astype(np.uint64)))
@@ -282,9 +290,9 @@ class FlatView:
                 continue
             lengths = (last - first)[hit]
             part: Array = np.empty((int(lengths.sum()), *field.item_shape), field.dtype)
-            local = [(x[hit] - base).astype(np.uint64) for x in (first, last)]
+            begin, end = ((x[hit] - base).astype(np.uint64) for x in (first, last))
             reader = field._shards.reader(shard)
-            reader.read_ranges(field._number, *local, as_bytes(part), field._threads)
+            reader.read_ranges(field._number, begin, end, as_bytes(part), field._threads)
             places = ends[hit] - (stops - first)[hit]
             within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
             out[np.repeat(places, lengths) + within] = part

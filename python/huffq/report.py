@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from huffq.store import Dataset
-    from huffq.writer import EncodeReport
+    from huffq.encode_report import EncodeReport
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -53,8 +53,8 @@ def _format_number(value: float, digits: int) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _format_shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
+def _format_shape(shape: Sequence[int | None]) -> str:
+    return "x".join("*" if n is None else str(n) for n in shape) or "scalar"
 
 
 def _sizes(encoded_bits: int, raw_bits: int, symbols: int) -> list[str]:
@@ -84,7 +84,7 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             str(field.bits),
             _format_number(field.zeros, 2),
             _format_number(field.entropy, 3),
-            *_sizes(field.encoded_bits, field.raw_bits, field.symbols),
+            *_sizes(field.encoded_bits, field.raw_bits, field.elements),
             format_rate(field.symbols, field.encode_seconds),
         ]
         for name, field in report.fields.items()
@@ -113,9 +113,9 @@ def info_table(dataset: Dataset) -> str:
     """Describe the fields of an open file: sample shape, type, width, scale and coded size."""
     rows = []
     for name, field in dataset.fields.items():
-        symbols = math.prod(field.shape)
+        bits = field.bits or 8 * field.dtype.itemsize
         scale = f"{field.scale.item():.6g}" if field.scale.size == 1 else "varies"
-        sizes = _sizes(field.encoded_bits, symbols * field.bits, symbols)
+        sizes = _sizes(field.encoded_bits, field.elements * bits, field.elements)
         shape = _format_shape(field.shape[1:])
-        rows.append([name, shape, str(field.dtype), str(field.bits), scale, *sizes])
+        rows.append([name, shape, str(field.dtype), str(bits), scale, *sizes])
     return format_table(["field", "shape", "dtype", "bits", "scale", "bits/symbol", "ratio"], rows)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from huffq import _huffq
 from huffq._progress import progress_bar
@@ -228,16 +227,3 @@ def _join(first: Any, second: Any) -> Any:
         return first + second
     joined: Array = np.concatenate((first, second))
     return joined
-
-
-def original_indices(dataset: Dataset) -> npt.NDArray[np.int64]:
-    """Return where the samples of a recovered dataset stood in the damaged one, int64 `[samples]`.
-
-    Raises:
-        ValueError: The dataset was not made by `recover`.
-    """
-    recovered = dataset.metadata.get("huffq.recovered")
-    if not isinstance(recovered, dict):
-        raise ValueError(f"{dataset.path} was not made by huffq.recover")
-    ranges = [np.arange(start, stop) for start, stop in recovered["ranges"]]
-    return np.concatenate([np.empty(0, np.int64), *ranges])

@@ -1,4 +1,4 @@
-"""Commands that need numpy alone: ``encode``, ``decode``, ``info`` and ``verify``."""
+"""Commands that need numpy alone: ``encode``, ``decode``, ``info``, ``verify``, ``recover``."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def add_commands(commands: Commands) -> None:
     _add_decode(commands)
     _add_info(commands)
     _add_verify(commands)
+    _add_recover(commands)
 
 
 def _add_encode(commands: Commands) -> None:
@@ -48,6 +49,9 @@ def _add_encode(commands: Commands) -> None:
         "--bits", type=whole_number(1), help="bit width (default: the narrowest that fits)"
     )
     parser.add_argument("--level", choices=("fast", "dense"), default="dense")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with what an interrupted run left"
+    )
     add_threads_option(parser)
 
 
@@ -56,7 +60,12 @@ def encode(args: argparse.Namespace) -> None:
     _require_suffix(args.output, ".huffq")
     source = _load(Path(args.input), args.fields)
     report = huffq.encode_dataset(
-        source, args.output, bits=args.bits, level=args.level, threads=args.threads
+        source,
+        args.output,
+        bits=args.bits,
+        level=args.level,
+        threads=args.threads,
+        resume=args.resume,
     )
     print(encode_table(report))
 
@@ -96,6 +105,12 @@ def decode(args: argparse.Namespace) -> None:
     suffix = _require_suffix(args.output, ".npz", ".npy")
     dataset = huffq.open(args.input, threads=args.threads)
     names = _chosen(args.input, list(dataset.fields), args.fields)
+    ragged = [name for name in names if dataset[name].ragged]
+    if ragged:
+        raise ValueError(
+            f"{args.input}: the samples of {ragged[0]!r} differ in length, which numpy's files do not "
+            "hold; choose other fields with --fields, or read it with huffq.open"
+        )
     if suffix == ".npy" and len(names) > 1:
         raise ValueError(
             f"{args.output}: an .npy file holds one field, not {len(names)}; "
@@ -165,6 +180,29 @@ def verify(args: argparse.Namespace) -> None:
     dataset = huffq.open(args.input, threads=args.threads)
     dataset.verify(progress=True)
     print(f"{args.input}: {len(dataset.fields)} fields of {len(dataset)} samples are sound")
+
+
+def _add_recover(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        recover,
+        "Salvage the whole samples of a damaged or unfinished .huffq file",
+        "  huffq recover damaged.huffq whole.huffq\n"
+        "  huffq recover killed.huffq.part whole.huffq",
+    )
+    parser.add_argument("input", help="damaged file, or the .part of a writer that was killed")
+    parser.add_argument("output", help="new .huffq file")
+    add_threads_option(parser)
+
+
+def recover(args: argparse.Namespace) -> None:
+    """Write what is whole to a new file, and say what was lost."""
+    _require_suffix(args.output, ".huffq")
+    report = huffq.recover(args.input, args.output, threads=args.threads)
+    print(f"{args.output}: {report.samples} of {report.total} samples")
+    for start, stop in report.lost:
+        print(f"lost: samples {start} to {stop - 1}")
+    print(f"damaged or missing: {report.lost_blocks} blocks, {format_bytes(report.lost_bytes)}")
 
 
 def _chosen(path: str | Path, known: list[str], names: list[str] | None) -> list[str]:

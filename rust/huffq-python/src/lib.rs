@@ -14,7 +14,7 @@ mod _huffq {
     #[pymodule_export]
     use super::array::{decode_into, describe, encode, infer_bits};
     #[pymodule_export]
-    use super::store::{StoreBatches, StoreReader, StoreWriter, next_shard, resume_point};
+    use super::store::{StoreBatches, StoreReader, StoreWriter, next_shard, recover, resume_point};
     #[pymodule_export]
     use super::table::CodeTable;
 

@@ -124,6 +124,23 @@ pub fn resume_point(py: Python<'_>, path: PathBuf) -> PyResult<(u64, Option<Stri
     Ok(point.map_or((0, None), |(samples, schema)| (samples, Some(schema.to_json()))))
 }
 
+/// Ranges of samples kept, samples there were, blocks and bytes lost.
+type PyRecovery = (Vec<(u64, u64)>, u64, u64, u64);
+
+/// Writes the whole samples of a damaged file to a new one.
+#[pyfunction]
+pub fn recover(
+    py: Python<'_>,
+    path: PathBuf,
+    out: PathBuf,
+    threads: Option<i64>,
+) -> PyResult<PyRecovery> {
+    let threads = checked_threads(threads)?;
+    let found = py.detach(|| store::recover(&path, &out, threads)).map_err(in_file(&path))?;
+    let kept = found.kept.iter().map(|range| (range.start, range.end)).collect();
+    Ok((kept, found.samples, found.lost_blocks, found.lost_bytes))
+}
+
 /// The number behind that of the last shard in a folder.
 #[pyfunction]
 pub fn next_shard(path: PathBuf) -> PyResult<u64> {

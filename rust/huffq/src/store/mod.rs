@@ -19,8 +19,10 @@ mod page;
 mod pool;
 mod read;
 mod reader;
+mod recover;
 mod resume;
 mod root;
+mod scan;
 mod schema;
 mod shard;
 mod source;
@@ -29,6 +31,7 @@ mod writer;
 
 pub use batches::{Batches, Chunk};
 pub use reader::{BLOCK_CACHE, Reader};
+pub use recover::{Recovery, recover};
 pub use resume::{next_shard, resume_point};
 pub use root::Totals;
 pub use schema::{Coding, FieldAxes, FieldSchema, Schema, Shards};

@@ -1,6 +1,7 @@
 //! The index page of a group: where its blocks lie, with copies of all that is needed to decode
 //! them.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -126,8 +127,6 @@ pub struct SegmentPage {
 
 impl Page {
     /// Reads the page of a group whose records end at `end` and begin at `least` or later.
-    ///
-    /// Numbers of blocks are held against the payload's length before anything is allocated.
     pub fn parse(
         payload: &[u8],
         fields: &[FieldSchema],
@@ -135,6 +134,21 @@ impl Page {
         least: u64,
         end: u64,
     ) -> Result<Self> {
+        let (page, offset) = Self::parse_anywhere(payload, fields, codings)?;
+        if page.start < least || offset != end {
+            return Err(Error::corrupt("index page", "its records do not lie before it"));
+        }
+        Ok(page)
+    }
+
+    /// Reads a page; also returns where the records that it lists end.
+    ///
+    /// Numbers of blocks are held against the payload's length before anything is allocated.
+    pub fn parse_anywhere(
+        payload: &[u8],
+        fields: &[FieldSchema],
+        codings: &[Coding],
+    ) -> Result<(Self, u64)> {
         let corrupt = |why: &str| Error::corrupt("index page", why);
         let mut cursor = Cursor::new("index page", payload);
         let start = cursor.u64()?;
@@ -148,11 +162,8 @@ impl Page {
         if cursor.remaining() > 0 {
             return Err(corrupt("bytes follow the last field"));
         }
-        if start < least || offset != end {
-            return Err(corrupt("its records do not lie before it"));
-        }
         let (first_sample, samples) = group.ok_or_else(|| corrupt("it has no segment"))?;
-        Ok(Self { start, first_sample, samples, fields: read })
+        Ok((Self { start, first_sample, samples, fields: read }, offset))
     }
 }
 
@@ -213,6 +224,37 @@ impl FieldPage {
         let size = coding.alphabet_size();
         let counts = (0..size).map(|_| cursor.varint()).collect::<Result<_>>()?;
         Ok(Self { items, starts, segments, blocks, counts })
+    }
+
+    /// What is known of a field's blocks, at most `most_blocks`, from the heads of those segments that
+    /// are left, by first block. The others lack codebooks.
+    pub fn salvaged(
+        coding: &Coding,
+        samples: u64,
+        ragged: bool,
+        heads: &BTreeMap<usize, Vec<u8>>,
+        most_blocks: usize,
+    ) -> Option<Self> {
+        let parse = |bytes: &[u8]| SegmentHead::parse(bytes, ragged).ok();
+        let lengths = heads.values().find_map(|bytes| parse(bytes)?.lengths);
+        if ragged && lengths.is_none() {
+            return None;
+        }
+        let whole = SegmentHead { first_sample: 0, samples, lengths, codebook: Vec::new() };
+        let items = whole.items().ok()?;
+        let bound = items.checked_mul(coding.cut().blocks_per_item())?;
+        if bound > 0 && coding.cut().blocks(items) > most_blocks {
+            return None;
+        }
+        let segment = |blocks: Range<usize>| {
+            let head = heads.get(&blocks.start).cloned().unwrap_or_default();
+            let codebook = parse(&head).map_or(0, |head| head.codebook.len());
+            let (codebook, entry) = (head.len() - codebook..head.len(), Entry::default());
+            SegmentPage { blocks, entry, head, codebook, parsed: OnceLock::new() }
+        };
+        let segments = segment_ranges(coding, items).map(segment).collect();
+        let starts = whole.lengths.as_deref().map(prefix_sums);
+        Some(Self { items, starts, segments, blocks: Vec::new(), counts: Vec::new() })
     }
 
     /// The codebook of a block, if its segment has one.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::frame::{self, Entry, Kind, Tag};
-use super::page::Page;
+use super::page::{FieldPage, Page};
 use super::reader::{Reader, named};
 use super::schema::Coding;
 use super::source::read_bytes;
@@ -218,7 +218,7 @@ impl Reader {
         let tag = Tag { kind: Kind::Block, field: field as u16, group: group as u32, place: block as u32 };
         let mut decode = || {
             let body = frame::payload_of(record, tag)?;
-            decode_body(coder, &self.codings[field], page, (field, block), body, out)
+            decode_body(coder, &self.codings[field], &page.fields[field], block, body, out)
         };
         decode().map_err(|error| named(error, &name()))
     }
@@ -228,8 +228,8 @@ impl Reader {
 pub(super) fn decode_body(
     coder: &mut Coder,
     coding: &Coding,
-    page: &Page,
-    (field, block): (usize, usize),
+    page: &FieldPage,
+    block: usize,
     body: &[u8],
     out: &mut [u8],
 ) -> Result<()> {
@@ -240,9 +240,8 @@ pub(super) fn decode_body(
         out.copy_from_slice(body);
         return Ok(());
     };
-    let field = &page.fields[field];
-    let codebook = field.codebook(coding, block)?;
-    let slab = form.cut.slab(block, field.items);
+    let codebook = page.codebook(coding, block)?;
+    let slab = form.cut.slab(block, page.items);
     let codebook = codebook.map(|codebook| for_slab(codebook, &slab));
     coder.decode(body, form.alphabet, codebook.as_deref(), out)
 }

@@ -1,0 +1,330 @@
+"""Damage: what is wrong is an error, what is whole comes back, what is hostile is refused."""
+
+from __future__ import annotations
+
+import json
+import resource
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import huffq
+import reference_store
+from huffq import _huffq
+from huffq.cli import main
+from reference_decoder import crc32c
+
+RNG = np.random.default_rng(9)
+SAMPLES = 3000
+ACTS = np.repeat(RNG.geometric(0.5, (SAMPLES, 3, 8, 4)).clip(1, 16) - 1, 2, 3).astype(np.uint8)
+LABELS = np.arange(SAMPLES, dtype=np.int32)
+LENGTHS = RNG.integers(0, 5, SAMPLES)
+TOKENS = [RNG.integers(0, 9, (n, 6)).astype(np.uint8) for n in LENGTHS]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "acts.huffq"
+
+
+def write(path: Path, samples: int = SAMPLES, group_samples: int = 256, **more: Any) -> bytes:
+    """A file of many small groups, with fields of every kind; small blocks."""
+    fields: list[dict[str, Any]] = [
+        {"name": "acts", "bits": 4, "sample_shape": [3, 8, 8], "block_items": 32},
+        {"name": "label", "item_bytes": 4, "dtype": "<i4", "sample_shape": [], "block_items": 64},
+        {"name": "tokens", "bits": 4, "sample_shape": [None, 6], "block_items": 50},
+    ]
+    schema = {"fields": fields, "group_samples": group_samples, "metadata": {"a": 1}} | more
+    writer = _huffq.StoreWriter(path, json.dumps(schema), None, False)
+    tokens = np.concatenate(TOKENS[:samples])
+    writer.write(
+        samples,
+        [
+            (ACTS[:samples].reshape(-1), None),
+            (LABELS[:samples].view(np.uint8), None),
+            (tokens.reshape(-1), LENGTHS[:samples].astype(np.uint64)),
+        ],
+    )
+    writer.finish()
+    return path.read_bytes()
+
+
+def records(data: bytes, kind: int) -> list[reference_store.Record]:
+    return [record for record in reference_store.records(data) if record.kind == kind]
+
+
+def assert_recovers(path: Path, damaged: bytes, lost: list[int]) -> huffq.RecoveryReport:
+    """All samples but the `lost` ones come back, at their places."""
+    path.write_bytes(damaged)
+    report = huffq.recover(path, path.with_name("new.huffq"))
+    dataset = huffq.open(path.with_name("new.huffq"))
+    dataset.verify()
+    expected = np.setdiff1d(np.arange(SAMPLES), lost)
+    np.testing.assert_array_equal(report.indices, expected)
+    np.testing.assert_array_equal(huffq.original_indices(dataset), expected)
+    np.testing.assert_array_equal(dataset["acts"][:], ACTS[expected])
+    np.testing.assert_array_equal(dataset["label"][:], LABELS[expected])
+    for one, index in zip(dataset["tokens"][:], expected, strict=True):
+        np.testing.assert_array_equal(one, TOKENS[index])
+    assert dataset.metadata["a"] == 1
+    return report
+
+
+def test_a_whole_file_is_recovered_whole(path: Path) -> None:
+    report = assert_recovers(path, write(path), [])
+    assert (report.total, report.lost, report.lost_blocks) == (SAMPLES, [], 0)
+
+
+def test_a_damaged_block_costs_its_samples_only(path: Path) -> None:
+    data = bytearray(write(path))
+    block = next(r for r in records(data, reference_store.BLOCK) if (r.field, r.group) == (0, 3))
+    data[block.offset + 40] ^= 8
+    report = assert_recovers(path, bytes(data), list(range(768, 800)))
+    assert report.lost == [(768, 800)]
+    assert report.lost_blocks == 1
+    assert report.lost_bytes == block.length
+    with pytest.raises(huffq.CorruptFileError, match='block 0 of field "acts" in group 3 is corr'):
+        huffq.open(path).verify()
+    np.testing.assert_array_equal(huffq.open(path)["acts"][800:], ACTS[800:])
+
+
+def test_a_cut_off_footer_costs_nothing(path: Path) -> None:
+    data = write(path)
+    (root,) = records(data, reference_store.ROOT)
+    for end in (len(data) - 1, len(data) - 24, root.offset + 5, root.offset):
+        with pytest.raises(huffq.TruncatedFileError):
+            path.write_bytes(data[:end])
+            huffq.open(path)
+        assert_recovers(path, data[:end], [])
+
+
+def test_the_next_copy_of_a_codebook_serves(path: Path) -> None:
+    """With the footer cut off too."""
+    data = bytearray(write(path))
+    (root,) = records(data, reference_store.ROOT)
+    segments = records(data, reference_store.SEGMENT)
+    assert any(len(segment.payload) > 50 for segment in segments if segment.field == 0)
+    for segment in segments:
+        middle = segment.offset + 24 + len(segment.payload) // 2
+        data[middle : middle + 2] = bytes(byte ^ 255 for byte in data[middle : middle + 2])
+    assert_recovers(path, bytes(data[: root.offset]), [])
+    data = bytearray(write(path))
+    for page in records(data, reference_store.PAGE):
+        data[page.offset + 60 : page.offset + 70] = bytes(10)
+    assert_recovers(path, bytes(data[: root.offset]), [])
+
+
+def test_a_damaged_schema_has_a_copy(path: Path) -> None:
+    data = bytearray(write(path))
+    data[60] ^= 1
+    assert_recovers(path, bytes(data), [])
+    (root,) = records(write(path), reference_store.ROOT)
+    data[root.offset + 50] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(huffq.CorruptFileError, match="neither copy of its schema"):
+        huffq.recover(path, path.with_name("new.huffq"))
+    assert not path.with_name("new.huffq").exists()
+
+
+def test_bytes_that_were_cut_out_or_put_in_shift_nothing(path: Path) -> None:
+    data = write(path)
+    page = records(data, reference_store.PAGE)[4]
+    at = page.offset
+    assert_recovers(path, data[:at] + b"garbage \xf7HQR" + bytes(30) + data[at:], [])
+    block = next(r for r in records(data, reference_store.BLOCK) if (r.field, r.group) == (1, 5))
+    start, end = block.offset + 10, block.offset + 20
+    assert_recovers(path, data[:start] + data[end:], list(range(5 * 256, 5 * 256 + 64)))
+
+
+def test_recovery_from_the_command_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(write(path))
+    block = next(r for r in records(data, reference_store.BLOCK) if (r.field, r.group) == (0, 0))
+    data[block.offset + 30] ^= 1
+    path.write_bytes(data)
+    assert main(["recover", str(path), str(path.with_name("new.huffq"))]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path.with_name('new.huffq')}: 2968 of 3000 samples",
+        "lost: samples 0 to 31",
+        f"damaged or missing: 1 blocks, {block.length} B",
+    ]
+    assert main(["recover", str(path), str(path)]) == 2
+    assert "the damaged file itself" in capsys.readouterr().err
+
+
+def read_all(path: Path) -> None:
+    """Read everything: it is right, or a typed error."""
+    dataset = huffq.open(path, threads=1)
+    n = len(dataset)
+    np.testing.assert_array_equal(dataset["acts"][:], ACTS[:n])
+    np.testing.assert_array_equal(dataset["label"][:], LABELS[:n])
+    for one, other in zip(dataset["tokens"][:], TOKENS[:n], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert dataset.metadata == {"a": 1}
+
+
+def test_every_bit_flip_of_a_small_file_is_an_error_or_harmless(path: Path) -> None:
+    whole = write(path, 20, group_samples=8)
+    read_all(path)
+    quiet = 0
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(huffq.HuffqError):
+            huffq.open(path).verify()
+        try:
+            read_all(path)
+            quiet += 1
+        except huffq.HuffqError:
+            pass
+    # Copies that reading has no need of.
+    assert 0 < quiet < 4 * len(whole)
+
+
+def test_every_truncation_is_an_error(path: Path) -> None:
+    whole = write(path, 20, group_samples=8)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(huffq.TruncatedFileError):
+            huffq.open(path)
+
+
+@pytest.mark.soak
+def test_random_bit_flips_of_a_large_file(path: Path, soak: bool) -> None:
+    whole = write(path)
+    rng = np.random.default_rng(1)
+    for _ in range(10_000 if soak else 100):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(huffq.HuffqError):
+            huffq.open(path).verify()
+        try:
+            read_all(path)
+        except huffq.HuffqError:
+            pass
+
+
+def test_a_file_cut_while_it_is_read_is_an_error(path: Path) -> None:
+    data = write(path)
+    dataset = huffq.open(path, cache_bytes=0)
+    with path.open("r+b") as file:
+        file.truncate(len(data) // 3)
+    np.testing.assert_array_equal(dataset["acts"][0], ACTS[0])
+    with pytest.raises(huffq.TruncatedFileError):
+        dataset["acts"][-1]
+
+
+def record(kind: int, payload: bytes, field: int = 0, group: int = 0, place: int = 0) -> bytes:
+    rest = struct.pack("<BBHIII", kind, 1, field, group, place, len(payload)) + payload
+    return b"\xf7HQR" + struct.pack("<I", crc32c(rest)) + rest
+
+
+def file_of(schema: bytes, body: bytes, entries: list[tuple[int, ...]], totals: bytes) -> bytes:
+    """A file whose root has these entries."""
+    header = b"\x89HUFFQ\r\n" + struct.pack("<HHII", reference_store.VERSION, 0, 0, 0)
+    front = header + struct.pack("<I", crc32c(header)) + record(1, schema) + body
+    listed = b"".join(struct.pack("<QIQ", *entry) for entry in entries)
+    root = record(5, struct.pack("<I", len(schema)) + schema + totals + listed)
+    trailer = struct.pack("<QI", len(front), len(root))
+    return front + root + trailer + struct.pack("<I", crc32c(trailer)) + b"HUFFQEND"
+
+
+def varints(*numbers: int) -> bytes:
+    out = bytearray()
+    for number in numbers:
+        while number > 127:
+            out.append(number & 127 | 128)
+            number >>= 7
+        out.append(number)
+    return bytes(out)
+
+
+FIELD = {"name": "f", "bits": 4, "signed": False, "sample_shape": [2]}
+TOTALS = bytes(16 + 8 * 16)
+
+
+def schema_of(**changes: Any) -> bytes:
+    return json.dumps({"fields": [FIELD | changes]}).encode()
+
+
+def page_file(page: bytes, samples: int, **changes: Any) -> bytes:
+    """A file of one group whose page is made up."""
+    schema = schema_of(**changes)
+    start = 24 + 24 + len(schema)
+    page = record(4, struct.pack("<Q", start) + page)
+    return file_of(schema, page, [(start, len(page), samples)], TOTALS)
+
+
+def hostile() -> Iterator[tuple[str, bytes]]:
+    head = varints(0, 1 << 19)
+    yield "samples without blocks", page_file(varints(1, len(head)) + head, 1 << 19)
+    yield "more samples than a group has", page_file(b"", 1 << 40)
+    for samples in (1 << 62, (1 << 64) - 1):
+        yield "samples beyond memory", page_file(b"", samples)
+    one = varints(0, 1)
+    yield "a terabyte of a sample", page_file(varints(1, len(one)) + one, 1, sample_shape=[1 << 40])
+    yield "a shape that overflows", page_file(b"", 1, sample_shape=[1 << 33, 1 << 33])
+    yield "endless segments", page_file(varints((1 << 63) - 1), 1)
+    yield "an endless segment", page_file(varints(1, (1 << 63) - 1), 1)
+    yield "an endless block", page_file(varints(1, len(one)) + one + varints(1 << 62), 1)
+    schema = schema_of()
+    start = 24 + 24 + len(schema)
+    page = record(4, struct.pack("<Q", start) + varints(1, len(one)) + one)
+    entry = (start, len(page), 1)
+    yield "a page twice", file_of(schema, page, [entry, (*entry[:2], 2)], TOTALS)
+    yield "pages within each other", file_of(schema, page, [entry, (start + 1, 10, 2)], TOTALS)
+    yield "a page in the root", file_of(schema, page, [(start + 40, 1 << 30, 1)], TOTALS)
+    yield "a page at the end of numbers", file_of(schema, page, [(2**64 - 9, 99, 1)], TOTALS)
+    yield "fewer samples than before", file_of(schema, page, [(start, 40, 5), (start + 40, 9, 4)], TOTALS)
+    yield "a root that is too short", file_of(schema, page, [], TOTALS[:-1])
+    yield "an element of terabytes", file_of(
+        json.dumps({"fields": [{"name": "f", "item_bytes": 1 << 40, "dtype": "<i4",
+                                "sample_shape": []}]}).encode(), b"", [], bytes(16),
+    )  # fmt: skip
+    yield "nested JSON", file_of(b"[" * 50_000, b"", [], b"")
+    yield "no fields", file_of(b'{"fields": []}', b"", [], b"")
+
+
+@pytest.mark.parametrize(("what", "data"), hostile(), ids=lambda x: x if isinstance(x, str) else "")
+def test_hostile_files_are_refused_at_once(path: Path, what: str, data: bytes) -> None:
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.perf_counter()
+    with pytest.raises((huffq.CorruptFileError, ValueError, MemoryError)) as refused:
+        dataset = huffq.open(path)
+        dataset.verify()
+    assert not isinstance(refused.value, MemoryError), what
+    with pytest.raises(huffq.CorruptFileError):
+        huffq.recover(path, path.with_name("new.huffq"))
+    assert time.perf_counter() - begin < 0.2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8192
+
+
+def test_names_of_a_megabyte_are_read(path: Path) -> None:
+    name = "n" * (1 << 20)
+    huffq.encode_dataset({name: LABELS.astype(np.uint8)}, path)
+    np.testing.assert_array_equal(huffq.open(path)[name][:5], LABELS[:5])
+
+
+def test_newer_files_are_named(path: Path) -> None:
+    data = bytearray(write(path))
+    for offset, value, message in (
+        (8, 7, rf"version 7 .* reads version {reference_store.VERSION}"),
+        (12, 4, "requires features 0x00000004"),
+    ):
+        newer = bytearray(data)
+        newer[offset] = value
+        newer[20:24] = struct.pack("<I", crc32c(newer[:20]))
+        path.write_bytes(newer)
+        with pytest.raises(huffq.UnsupportedVersionError, match=message):
+            huffq.open(path)
+    data[16] = 1  # an optional feature
+    data[20:24] = struct.pack("<I", crc32c(data[:20]))
+    path.write_bytes(data)
+    read_all(path)

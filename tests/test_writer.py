@@ -1,0 +1,433 @@
+"""Writing datasets: pushed batches, ragged and side fields, shards, interruptions, resuming."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import huffq
+
+RNG = np.random.default_rng(5)
+SAMPLES = 5000
+CODES = (RNG.geometric(0.4, (SAMPLES, 4, 32, 32)).clip(1, 16) - 1).astype(np.uint8)
+LABELS = np.arange(SAMPLES) % 10
+SOURCE = {"conv": CODES, "label": LABELS}
+BITS = {"conv": 4}
+GROUP = 2048
+"""Samples of `SOURCE` in a group: 8 Mi symbols of its larger field."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "acts.huffq"
+
+
+def stream(start: int = 0, batch: int = 300, stop: int = SAMPLES) -> Iterator[dict[str, Any]]:
+    for first in range(start, stop, batch):
+        yield {name: x[first : min(first + batch, stop)] for name, x in SOURCE.items()}
+
+
+def assert_same(path: Path, source: dict[str, Any]) -> None:
+    dataset = huffq.open(path)
+    dataset.verify()
+    for name, x in source.items():
+        np.testing.assert_array_equal(dataset[name][:], x, strict=True)
+
+
+def interrupted(path: Path, after: int, **options: Any) -> int:
+    def source() -> Iterator[Any]:
+        yield from stream(stop=after)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        huffq.encode_dataset(source(), path, bits=BITS, **options)
+    return huffq.resume_point(path)
+
+
+def test_a_writer_takes_batches_and_reports(path: Path) -> None:
+    with huffq.Writer(path, bits=BITS, metadata={"model": "x"}) as writer:
+        for batch in stream():
+            assert writer.write(batch) == len(batch["label"])
+    assert writer.report.samples == SAMPLES
+    assert writer.report.fields["label"].raw_bits == 64 * SAMPLES
+    assert writer.report.fields["conv"].symbols == CODES.size
+    assert writer.report.encoded_bits == 8 * path.stat().st_size
+    assert_same(path, SOURCE)
+    assert huffq.open(path).metadata == {"model": "x"}
+
+
+def test_a_writer_without_samples_says_so(path: Path) -> None:
+    with pytest.raises(huffq.DataError, match="no samples"), huffq.Writer(path):
+        pass
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_batch_with_a_wrong_value_is_not_taken(path: Path) -> None:
+    wrong = {"conv": CODES[:2] | 16, "label": LABELS[:2]}
+    with huffq.Writer(path, bits=BITS) as writer:
+        writer.write({"conv": CODES[:3], "label": LABELS[:3]})
+        with pytest.raises(ValueError, match=r'field "conv", sample 3: value \d+ at index 0'):
+            writer.write(wrong)
+        writer.write({"conv": CODES[3:5], "label": LABELS[3:5]})
+    assert_same(path, {name: x[:5] for name, x in SOURCE.items()})
+
+
+def test_an_exception_leaves_whole_groups_only(path: Path) -> None:
+    with pytest.raises(RuntimeError, match="boom"), huffq.Writer(path, bits=BITS) as writer:
+        writer.write({"conv": CODES[:100], "label": LABELS[:100]})
+        raise RuntimeError("boom")
+    assert list(path.parent.iterdir()) == []
+    assert interrupted(path, 4900) == 2 * GROUP
+    assert [p.name for p in path.parent.iterdir()] == ["acts.huffq.part"]
+
+
+def test_an_interrupt_says_how_to_go_on(path: Path) -> None:
+    def source() -> Iterator[Any]:
+        yield from stream(stop=3000)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"acts\.huffq has 2048 samples.*resume=True"):
+        huffq.encode_dataset(source(), path, bits=BITS)
+
+
+@pytest.mark.parametrize("after", [0, 10, 2047, 2048, 2500, 4096, 4999])
+def test_resuming_ends_with_the_bytes_of_an_undisturbed_run(path: Path, after: int) -> None:
+    huffq.encode_dataset(SOURCE, path, bits=BITS, threads=2)
+    whole = path.read_bytes()
+    path.unlink()
+    begin = interrupted(path, after)
+    assert begin == after // GROUP * GROUP
+    starts = []
+
+    def source(start: int) -> Iterator[Any]:
+        starts.append(start)
+        return stream(start, batch=77)
+
+    report = huffq.encode_dataset(source, path, bits=BITS, threads=1, resume=True)
+    assert starts == [begin]
+    assert report.samples == SAMPLES
+    assert report.fields["conv"].symbols == CODES.size
+    assert report.encoded_bits == 8 * len(whole)
+    assert path.read_bytes() == whole
+
+
+def test_resuming_passes_over_what_a_plain_source_has_given(path: Path) -> None:
+    huffq.encode_dataset(SOURCE, path, bits=BITS)
+    whole = path.read_bytes()
+    for source in (SOURCE, stream(batch=999)):
+        interrupted(path, 4500)
+        huffq.encode_dataset(source, path, bits=BITS, resume=True)
+        assert path.read_bytes() == whole
+
+
+def test_resuming_what_was_all_written(path: Path) -> None:
+    assert interrupted(path, 2 * GROUP) == 2 * GROUP
+    report = huffq.encode_dataset(lambda _: iter(()), path, bits=BITS, resume=True)
+    assert report.samples == 2 * GROUP
+    assert_same(path, {name: x[: 2 * GROUP] for name, x in SOURCE.items()})
+
+
+@pytest.mark.parametrize("options", [{"level": "fast"}, {"metadata": {"a": 1}}, {"bits": 5}])
+def test_resuming_refuses_other_options(path: Path, options: dict[str, Any]) -> None:
+    interrupted(path, 3000)
+    changed = {"bits": {"conv": 4}} | options
+    if changed["bits"] == 5:
+        changed["bits"] = {"conv": 5}
+    with pytest.raises(ValueError, match=r"acts\.huffq.*is to be resumed has"):
+        huffq.encode_dataset(SOURCE, path, resume=True, **changed)
+    assert huffq.resume_point(path) == GROUP
+
+
+def test_resuming_without_a_part_begins_anew(path: Path) -> None:
+    assert huffq.resume_point(path) == 0
+    huffq.encode_dataset(SOURCE, path, bits=BITS, resume=True)
+    assert_same(path, SOURCE)
+
+
+def test_resuming_what_is_no_file_of_huffqs_is_refused(path: Path) -> None:
+    Path(f"{path}.part").write_bytes(b"a" * 1000)
+    with pytest.raises(huffq.CorruptFileError, match=r"not a \.huffq file"):
+        huffq.resume_point(path)
+
+
+def ragged(samples: int) -> dict[str, list[Any]]:
+    rng = np.random.default_rng(samples)
+    lengths = rng.integers(0, 200, samples)
+    return {
+        "resid": [rng.integers(-8, 8, (n, 96)).astype(np.int8) for n in lengths],
+        "ids": [rng.integers(0, 50_000, n) for n in lengths],
+    }
+
+
+def test_ragged_samples_come_back(path: Path) -> None:
+    source = ragged(700)
+    with huffq.Writer(path, bits={"resid": 4}) as writer:
+        for first in range(0, 700, 64):
+            batch: dict[str, Any] = {n: x[first : first + 64] for n, x in source.items()}
+            batch["mask"] = np.ones(len(batch["ids"]), bool)
+            writer.write(batch)
+    dataset = huffq.open(path)
+    dataset.verify()
+    for name, samples in source.items():
+        field = dataset[name]
+        assert field.ragged
+        assert field.shape == (700, None, *samples[0].shape[1:])
+        np.testing.assert_array_equal(field.lengths(), list(map(len, samples)))
+        np.testing.assert_array_equal(field.lengths([3, 1]), [len(samples[3]), len(samples[1])])
+        for index in (0, -1, np.int64(5)):
+            np.testing.assert_array_equal(field[index], samples[index], strict=True)
+        for index in (slice(5, 90), slice(None, None, -50), [4, 4, 2], np.arange(700) % 9 == 0, []):
+            expected = [samples[i] for i in np.arange(700)[index]] if len(np.arange(700)[index]) else []
+            found = field[index]
+            assert len(found) == len(expected)
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other, strict=True)
+        joined = np.concatenate(samples)
+        flat = field.flat
+        assert flat.shape == joined.shape
+        for index in (0, -1, slice(100, 2000), slice(None, None, 777), [9, 3, 30_000], []):
+            expected = joined[np.array(index, int)] if isinstance(index, list) else joined[index]
+            np.testing.assert_array_equal(flat[index], expected, strict=True)
+    batches = list(dataset.iter_batches(100))
+    assert [len(batch["ids"]) for batch in batches] == [100] * 7
+    for one, other in zip(itertools.chain(*(b["resid"] for b in batches)), source["resid"], strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+def test_ragged_files_do_not_depend_on_batches_and_resume(path: Path) -> None:
+    source = ragged(3000)
+    bits = {"resid": 4}
+
+    def batches(start: int, batch: int = 100, stop: int = 3000) -> Iterator[Any]:
+        for first in range(start, stop, batch):
+            yield {n: x[first : min(stop, first + batch)] for n, x in source.items()}
+
+    huffq.encode_dataset(batches(0), path, bits=bits)
+    whole = path.read_bytes()
+    huffq.encode_dataset(batches(0, 7), path, bits=bits, threads=1)
+    assert path.read_bytes() == whole
+    path.unlink()
+
+    def failing() -> Iterator[Any]:
+        yield from batches(0, stop=2500)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        huffq.encode_dataset(failing(), path, bits=bits)
+    assert 0 < huffq.resume_point(path) < 2500
+    huffq.encode_dataset(lambda start: batches(start, 31), path, bits=bits, resume=True)
+    assert path.read_bytes() == whole
+
+
+def test_ragged_arguments_are_checked(path: Path) -> None:
+    with pytest.raises(ValueError, match="add up to 3; there are 4"):
+        huffq.Ragged(np.zeros((4, 2), np.uint8), np.array([1, 2]))
+    with pytest.raises(ValueError, match="field 'x': ragged samples must be arrays that differ"):
+        huffq.encode_dataset({"x": [np.zeros((2, 3), np.uint8), np.zeros((2, 4), np.uint8)]}, path)
+    codes = huffq.Codes(np.arange(12, dtype=np.uint8).reshape(4, 3), 4, np.full(3, 0.5))
+    huffq.encode_dataset({"x": huffq.Ragged(codes, np.array([1, 3]))}, path)
+    real = huffq.open(path)["x"].dequantize([1])
+    np.testing.assert_array_equal(real[0], codes.values[1:] * 0.5)
+
+
+def test_side_fields_keep_any_dtype(path: Path) -> None:
+    source = {
+        "f": RNG.random((50, 3)).astype(np.float16),
+        "big": RNG.random((50, 3)).astype(">f8"),
+        "t": np.arange(50).astype("datetime64[s]"),
+        "s": np.array([f"größe {i}" for i in range(50)]),
+        "r": np.zeros(50, [("a", "<i4"), ("b", "u1", (2, 3))]),
+        "z": np.zeros((50, 0), np.int32),
+    }
+    huffq.encode_dataset(source, path)
+    assert_same(path, source)
+    with pytest.raises(TypeError, match="'o' has dtype object"):
+        huffq.encode_dataset({"o": np.array([None, 1])}, path)
+
+
+def test_shards_are_one_dataset(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    size = 4_000_000
+    report = huffq.encode_dataset(stream(), folder, bits=BITS, shard_bytes=size)
+    assert len(report.paths) == 2
+    assert_same(folder, SOURCE)
+    dataset = huffq.open(folder)
+    assert dataset.info["files"] == 2
+    picks = RNG.integers(0, SAMPLES, 200)
+    np.testing.assert_array_equal(dataset["conv"][picks], CODES[picks])
+    np.testing.assert_array_equal(dataset["conv"][4000:4200], CODES[4000:4200])
+    batches = [batch["label"] for batch in dataset.iter_batches(700)]
+    assert list(map(len, batches)) == [700] * 7 + [100]
+    np.testing.assert_array_equal(np.concatenate(batches), LABELS)
+    for file in report.paths:
+        huffq.open(file).verify()
+    files = {Path(p).name: Path(p).read_bytes() for p in report.paths}
+    again = tmp_path / "again"
+    huffq.encode_dataset(stream(batch=50), again, bits=BITS, shard_bytes=size, threads=1)
+    assert {name: (again / name).read_bytes() for name in files} == files
+    for after in (2000, 3000, 4900):
+        shutil.rmtree(again)
+        interrupted(again, after, shard_bytes=size)
+        huffq.encode_dataset(
+            lambda start: stream(start), again, bits=BITS, shard_bytes=size, resume=True
+        )
+        assert {name: (again / name).read_bytes() for name in files} == files
+        assert_same(again, SOURCE)
+
+
+def test_shards_are_appended_merged_and_listed_anew(tmp_path: Path) -> None:
+    folder, other, merged = tmp_path / "set", tmp_path / "other", tmp_path / "merged"
+    first = {name: x[:100] for name, x in SOURCE.items()}
+    huffq.encode_dataset(first, folder, bits=BITS, shard_bytes=1 << 30)
+    with pytest.raises(FileExistsError, match="append=True"):
+        huffq.encode_dataset(first, folder, bits=BITS, shard_bytes=1 << 30)
+    huffq.encode_dataset(first, folder, bits=BITS, append=True)
+    assert len(huffq.open(folder)) == 200
+    huffq.encode_dataset(first, other, bits=BITS, shard_bytes=1 << 30)
+    huffq.write_manifest(merged, [folder, other])
+    assert len(huffq.open(merged)) == 300
+    np.testing.assert_array_equal(huffq.open(merged)["label"][:], np.tile(LABELS[:100], 3))
+    (folder / "manifest.json").unlink()
+    with pytest.raises(huffq.DataError, match=r"manifest\.json; huffq\.write_manifest makes one"):
+        huffq.open(folder)
+    huffq.write_manifest(folder)
+    assert len(huffq.open(folder)) == 200
+    for text in ("{", "[]", '{"version": 1, "shards": []}', '{"version": 1, "shards": [{"file": 3}]}'):
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(huffq.CorruptFileError, match="no list of shards"):
+            huffq.open(folder)
+    huffq.encode_dataset(first["label"].astype(np.uint8), tmp_path / "foreign.huffq")
+    with pytest.raises(huffq.CorruptFileError, match="other fields"):
+        huffq.write_manifest(merged, [other, tmp_path / "foreign.huffq"])
+
+
+CHILD = """
+import sys, time
+import numpy as np
+import huffq
+codes = np.load(sys.argv[2], mmap_mode="r")
+def source(start):
+    for first in range(start, len(codes), 128):
+        yield {"conv": codes[first:first + 128], "label": np.arange(first, min(first + 128, len(codes)))}
+huffq.encode_dataset(source, sys.argv[1], bits={"conv": 4}, threads=2, resume=True)
+"""
+
+
+@pytest.mark.soak
+def test_a_killed_writer_loses_no_finished_block_and_resumes(tmp_path: Path, soak: bool) -> None:
+    codes = np.concatenate([CODES, CODES[::-1]])
+    np.save(tmp_path / "codes.npy", codes)
+    path, reference = tmp_path / "a.huffq", tmp_path / "whole.huffq"
+
+    def run(target: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", CHILD, str(target), str(tmp_path / "codes.npy")]
+        return subprocess.Popen(command)
+
+    assert run(reference).wait() == 0
+    whole = reference.read_bytes()
+    begin = time.perf_counter()
+    run(tmp_path / "timed.huffq").wait()
+    seconds = time.perf_counter() - begin
+    rng = np.random.default_rng(0)
+    part = Path(f"{path}.part")
+    killed = 0
+    for _ in range(50 if soak else 3):
+        path.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+        child = run(path)
+        time.sleep(rng.uniform(0.2, 1) * seconds)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        if path.exists():
+            assert path.read_bytes() == whole
+            continue
+        killed += 1
+        written = part.read_bytes() if part.exists() else b""
+        assert whole.startswith(written), "all that is on disk is right"
+        if kept := huffq.resume_point(path):
+            report = huffq.recover(part, tmp_path / "salvaged.huffq")
+            assert report.ranges[0][0] == 0
+            assert report.samples >= kept
+            salvaged = huffq.open(tmp_path / "salvaged.huffq")
+            np.testing.assert_array_equal(salvaged["conv"][:], codes[report.indices])
+        assert run(path).wait() == 0
+        assert path.read_bytes() == whole
+    assert killed > 0
+
+
+def test_a_full_disk_loses_no_finished_block(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk is not permitted")
+    try:
+        path = disk / "a.huffq"
+        with pytest.raises(OSError, match="No space left") as raised:
+            huffq.encode_dataset(stream(), path, bits=BITS)
+        assert raised.value.filename == path
+        assert huffq.resume_point(path) == GROUP
+        report = huffq.recover(f"{path}.part", tmp_path / "salvaged.huffq")
+        assert report.samples >= GROUP
+        np.testing.assert_array_equal(
+            huffq.open(tmp_path / "salvaged.huffq")["conv"][:], CODES[report.indices]
+        )
+        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
+        huffq.encode_dataset(lambda start: stream(start), path, bits=BITS, resume=True)
+        huffq.encode_dataset(SOURCE, tmp_path / "whole.huffq", bits=BITS)
+        assert path.read_bytes() == (tmp_path / "whole.huffq").read_bytes()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_coding_goes_on_while_the_source_computes(path: Path) -> None:
+    """The writer's threads work although the caller never does."""
+
+    def coding_seconds() -> float:
+        return time.process_time() - time.thread_time()
+
+    with huffq.Writer(path, bits=BITS, threads=1) as writer:
+        writer.write({name: x[:GROUP] for name, x in SOURCE.items()})
+        begin, deadline = coding_seconds(), time.monotonic() + 60
+        threads = threading.active_count()
+        while coding_seconds() - begin < 0.005 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert coding_seconds() - begin >= 0.005
+        assert threading.active_count() == threads
+        writer.write({name: x[GROUP:3000] for name, x in SOURCE.items()})
+
+
+def test_a_fork_does_not_touch_its_parents_writer(path: Path) -> None:
+    writer = huffq.Writer(path, bits=BITS)
+    writer.write({name: x[:10] for name, x in SOURCE.items()})
+    child = os.fork()
+    if child == 0:
+        del writer
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    writer.close()
+    assert_same(path, {name: x[:10] for name, x in SOURCE.items()})
+
+
+def test_a_stream_that_changes_halfway_is_as_small_as_two_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    a = (rng.geometric(0.6, (3000, 4, 32, 32)).clip(1, 16) - 1).astype(np.uint8)
+    b = rng.integers(0, 16, (3000, 4, 32, 32)).astype(np.uint8) // 3
+    for level in ("fast", "dense"):
+        sizes = [
+            huffq.encode_dataset(x, tmp_path / "x.huffq", bits=4, level=level).encoded_bits
+            for x in (a, b, np.concatenate([a, b]))
+        ]
+        assert sizes[2] <= 1.02 * (sizes[0] + sizes[1])
