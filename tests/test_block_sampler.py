@@ -15,20 +15,18 @@ from huffq.torch import ActivationDataset, BlockSampler
 
 N = 1000
 CODES = np.arange(N * 2048).reshape(N, 2048).astype(np.uint8) % 13
-LABELS = np.stack([np.arange(N) // 256, np.arange(N) % 256], axis=1).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> ActivationDataset:
     path = tmp_path_factory.mktemp("sampler") / "acts.huffq"
-    huffq.encode_dataset({"codes": CODES, "number": LABELS}, path)
+    huffq.encode_dataset({"codes": CODES, "number": np.arange(N)}, path)
     return ActivationDataset(path)
 
 
 def numbers(batch: dict[str, Any]) -> list[int]:
-    """Which samples a batch holds, by its labels; its codes must be theirs."""
-    labels = batch["number"].numpy().astype(int)
-    found = labels @ [256, 1]
+    """Which samples a batch holds, by their labels; the codes must be theirs."""
+    found = batch["number"].numpy()
     np.testing.assert_array_equal(batch["codes"].numpy(), CODES[found])
     return found.tolist()
 
@@ -36,6 +34,14 @@ def numbers(batch: dict[str, Any]) -> list[int]:
 def test_blocks_set_the_runs(dataset: ActivationDataset) -> None:
     assert dataset.store["codes"].block_items == 32
     assert BlockSampler(dataset, 10).state_dict()["order"]["run"] % 32 == 0
+
+
+def test_windows_are_what_the_cache_holds_unless_given(dataset: ActivationDataset) -> None:
+    def window(batch_size: int, cache_bytes: int) -> int:
+        cached = ActivationDataset(dataset.store.path, ["codes"], cache_bytes=cache_bytes)
+        return BlockSampler(cached, batch_size).state_dict()["order"]["window"]
+
+    assert [window(10, 100 * 2048), window(10, 0), window(7, 1 << 20)] == [90, 10, 511]
 
 
 def test_every_sample_comes_once_in_whole_batches(dataset: ActivationDataset) -> None:

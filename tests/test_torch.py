@@ -20,7 +20,7 @@ RNG = np.random.default_rng(3)
 N = 700
 CONV = RNG.geometric(0.5, (N, 3, 5, 7)).clip(1, 16).astype(np.uint8) - 1
 MLP = RNG.integers(-30, 31, (N, 20)).astype(np.int8)
-LABELS = (np.arange(N) % 251).astype(np.uint8)
+LABELS = np.arange(N) * 3 - 1
 SCALE = np.linspace(0.5, 1, 20)
 
 
@@ -30,9 +30,26 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fields = {
         "conv": huffq.Codes(CONV, 4, np.float32(0.1) * np.ones((), np.float32)),
         "mlp": huffq.Codes(MLP, 6, SCALE, zero_point=3),
-        "label": huffq.Codes(LABELS, 8),
+        "label": LABELS,
     }
     huffq.encode_dataset(fields, path)
+    return path
+
+
+LENGTHS = np.arange(60) * 7 % 5
+RAGGED = huffq.Ragged(
+    huffq.Codes(RNG.integers(0, 16, (LENGTHS.sum(), 6)).astype(np.uint8), 4), LENGTHS
+)
+IDS = huffq.Ragged(RNG.integers(0, 999, LENGTHS.sum()), LENGTHS)
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("torch") / "tokens.huffq"
+    names = np.array([f"text {n}" for n in range(60)])
+    huffq.encode_dataset(
+        {"resid": RAGGED, "ids": IDS, "number": np.arange(60), "name": names}, path
+    )
     return path
 
 
@@ -88,16 +105,16 @@ def test_real_values_are_those_of_the_store(path: Path) -> None:
     dataset = ActivationDataset(path, dequantize=["mlp"], dtype=torch.float32)
     expected = store["mlp"].dequantize(9, np.float32)
     np.testing.assert_array_equal(dataset[9]["mlp"], expected, strict=True)
-    assert [dataset[9][name].dtype for name in ("conv", "label")] == [torch.uint8, torch.uint8]
+    assert [dataset[9][name].dtype for name in ("conv", "label")] == [torch.uint8, torch.int64]
 
 
 def test_dtypes_are_by_field_too(path: Path) -> None:
-    dtypes = {"mlp": torch.bfloat16, "label": torch.int64}
+    dtypes = {"mlp": torch.bfloat16, "label": torch.float16}
     sample = ActivationDataset(path, dequantize=["mlp"], dtype=dtypes)[40]
     assert {name: x.dtype for name, x in sample.items()} == {"conv": torch.uint8, **dtypes}
     expected = torch.from_numpy(MLP[40]).bfloat16().sub(3).mul(torch.from_numpy(SCALE).bfloat16())
     assert torch.equal(sample["mlp"], expected)
-    assert sample["label"] == 40
+    assert sample["label"] == LABELS[40]
 
 
 @pytest.mark.parametrize(
@@ -110,20 +127,58 @@ def test_unknown_fields_are_refused(path: Path, options: dict[str, Any]) -> None
         ActivationDataset(path, **options)
 
 
+def test_side_fields_have_no_real_values(path: Path) -> None:
+    with pytest.raises(ValueError, match="'label' is a side field; it holds no codes"):
+        ActivationDataset(path, dequantize=["label"])
+
+
+def test_side_fields_that_torch_does_not_know_are_named(tokens: Path) -> None:
+    with pytest.raises(TypeError, match="field 'name' is <U7, which torch has no tensors of"):
+        ActivationDataset(tokens)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_ragged_samples_come_as_lists(tokens: Path, workers: int) -> None:
+    dataset = ActivationDataset(
+        tokens, ["resid", "ids", "number"], dequantize=["resid"], dtype={"ids": torch.int32}
+    )
+    ends = np.cumsum(LENGTHS)
+    for batch in DataLoader(dataset, 7, num_workers=workers):
+        assert len(batch["resid"]) == len(batch["ids"]) == len(batch["number"])
+        for number, resid, ids in zip(*map(batch.get, ("number", "resid", "ids")), strict=True):
+            span = slice(ends[number] - LENGTHS[number], ends[number])
+            np.testing.assert_array_equal(resid, RAGGED.values.dequantize()[span], strict=True)
+            np.testing.assert_array_equal(ids, IDS.values[span].astype(np.int32), strict=True)
+    assert dataset[4]["ids"].shape == (LENGTHS[4],)
+    assert all(len(batch) <= 7 for batch in BlockSampler(dataset, 7))
+
+
+def test_samples_are_taken_into_arrays_of_their_form_only(path: Path, tokens: Path) -> None:
+    field = huffq.open(path)["mlp"]
+    out = np.empty((3, 20), np.int8)
+    assert field.take([5, -1, 5], out) is out
+    np.testing.assert_array_equal(out, MLP[[5, -1, 5]])
+    for wrong in (out[:2], out.astype(np.uint8), np.asfortranarray(out)):
+        with pytest.raises(ValueError, match=r"out must be int8\[3, 20\] in C order"):
+            field.take([5, -1, 5], wrong)
+    with pytest.raises(ValueError, match="not ragged"):
+        huffq.open(tokens)["resid"].take([1], np.empty((1, 6), np.uint8))
+
+
 def test_a_transform_takes_each_sample(path: Path) -> None:
     dataset = ActivationDataset(path, transform=lambda s: (s["conv"].sum(), int(s["label"])))
-    assert dataset[8] == (CONV[8].sum(), 8)
+    assert dataset[8] == (CONV[8].sum(), LABELS[8])
     sums, labels = next(iter(DataLoader(dataset, 4)))
     assert sums.tolist() == CONV[:4].sum(axis=(1, 2, 3)).tolist()
-    assert labels.tolist() == [0, 1, 2, 3]
+    assert labels.tolist() == LABELS[:4].tolist()
 
 
 def test_pickles_are_small_and_whole(path: Path) -> None:
-    dataset = ActivationDataset(path, ["label"], dequantize=True)
-    dataset[0]
+    dataset = ActivationDataset(path, ["mlp"], dequantize=True)
+    expected = dataset[7]["mlp"]
     pickled = pickle.dumps(dataset)
     assert len(pickled) < 1000
-    assert pickle.loads(pickled)[7]["label"] == 7.0
+    assert torch.equal(pickle.loads(pickled)[7]["mlp"], expected)
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])

@@ -148,9 +148,7 @@ class Writer:
             self._start(columns)
         assert self._writer is not None
         if columns.keys() != self._first.keys():
-            raise ValueError(
-                f"a batch has fields {list(columns)}; the first had {list(self._first)}"
-            )
+            raise ValueError(f"a batch has fields {list(columns)}; the first had {list(self._first)}")
         for name, column in columns.items():
             check_same_form(name, column, self._first[name])
         samples = len(next(iter(columns.values())))
