@@ -21,6 +21,7 @@ from inputs import Array, Input
 
 LABELS = "label"
 WORKERS = 2
+SAMPLE_BY_SAMPLE = "huffq, sample by sample"
 
 
 class Memmaps(Dataset[dict[str, torch.Tensor]]):
@@ -56,6 +57,7 @@ class Epochs(NamedTuple):
     raw_bytes: int
     file_bytes: int
     loaders: dict[str, DataLoader[Any]]
+    slow: tuple[str, ...]
 
 
 def batches(fields: Sequence[Input], samples: int) -> Iterator[dict[str, Array]]:
@@ -102,10 +104,10 @@ def make(folder: Path, batch_size: int, cache_bytes: int) -> Epochs:
         "np.memmap, batch by batch": loader(maps[1], **shuffled),
         "huffq, a lane per worker": loader(dataset, **blocks(lanes=WORKERS)),
         "huffq, one lane": loader(dataset, **blocks()),
-        "huffq, shuffled sample by sample": loader(dataset, **shuffled),
+        SAMPLE_BY_SAMPLE: loader(dataset, **shuffled),
     }
     raw = sum(x.nbytes for x in maps[0].opened().values())
-    return Epochs(samples, raw, path.stat().st_size, loaders)
+    return Epochs(samples, raw, path.stat().st_size, loaders, (SAMPLE_BY_SAMPLE,))
 
 
 def epoch(loader: DataLoader[Any], samples: int) -> float:
