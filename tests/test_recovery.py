@@ -126,6 +126,7 @@ def test_a_damaged_schema_has_a_copy(path: Path) -> None:
     (root,) = records(write(path), reference_store.ROOT)
     data[root.offset + 50] ^= 1
     path.write_bytes(data)
+    path.with_name("new.huffq").unlink()
     with pytest.raises(huffq.CorruptFileError, match="neither copy of its schema"):
         huffq.recover(path, path.with_name("new.huffq"))
     assert not path.with_name("new.huffq").exists()
@@ -291,7 +292,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "no fields", file_of(b'{"fields": []}', b"", [], b"")
 
 
-@pytest.mark.parametrize(("what", "data"), hostile(), ids=lambda x: x if isinstance(x, str) else "")
+@pytest.mark.parametrize(("what", "data"), list(hostile()), ids=lambda x: x if isinstance(x, str) else "")
 def test_hostile_files_are_refused_at_once(path: Path, what: str, data: bytes) -> None:
     path.write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

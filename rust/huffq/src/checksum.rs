@@ -1,15 +1,10 @@
 //! CRC-32C of stored bytes.
 
-use crc32c::{crc32c, crc32c_append};
+use crc32c::crc32c;
 
 /// The checksum of `bytes`.
 pub(crate) fn of(bytes: &[u8]) -> u32 {
     crc32c(bytes)
-}
-
-/// The checksum of `head` and `tail` one after another.
-pub(crate) fn of_both(head: &[u8], tail: &[u8]) -> u32 {
-    crc32c_append(crc32c(head), tail)
 }
 
 /// Whether a stored checksum is the one of the bytes that were read.

@@ -164,6 +164,9 @@ impl Records<'_> {
         if frame::check_record(&record).is_err() {
             return Ok(None);
         }
+        if head.tag.is_none() && head.critical {
+            return Err(Error::corrupt("file", "it has a record that this huffq does not know"));
+        }
         let entry = Entry { offset: self.offset, len: len as u32 };
         self.offset += len;
         Ok(Some((entry, record)))
