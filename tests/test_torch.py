@@ -129,7 +129,9 @@ def test_unknown_fields_are_refused(path: Path, options: dict[str, Any]) -> None
 
 def test_side_fields_have_no_real_values(path: Path) -> None:
     with pytest.raises(ValueError, match="'label' is a side field; it holds no codes"):
-        ActivationDataset(path, dequantize=["label"])
+        ActivationDataset(path, dequantize=["label"], dtype=torch.float32)
+    with pytest.raises(ValueError, match="fields is empty"):
+        ActivationDataset(path, [])
 
 
 def test_side_fields_that_torch_does_not_know_are_named(tokens: Path) -> None:
@@ -150,6 +152,10 @@ def test_ragged_samples_come_as_lists(tokens: Path, workers: int) -> None:
             np.testing.assert_array_equal(resid, RAGGED.values.dequantize()[span], strict=True)
             np.testing.assert_array_equal(ids, IDS.values[span].astype(np.int32), strict=True)
     assert dataset[4]["ids"].shape == (LENGTHS[4],)
+    (empty,) = DataLoader(
+        dataset, batch_sampler=[np.flatnonzero(LENGTHS == 0)[:2]], num_workers=workers
+    )
+    assert [ids.shape for ids in empty["ids"]] == [(0,), (0,)]
     assert all(len(batch) <= 7 for batch in BlockSampler(dataset, 7))
 
 

@@ -54,7 +54,7 @@ class ActivationDataset(Dataset[Any]):
     Raises:
         KeyError: There is no field of that name.
         TypeError: A side field has a dtype that torch does not know.
-        ValueError: A side field is to be dequantised.
+        ValueError: A side field is to be dequantised, or there are no fields.
         HuffqError, OSError: As for `huffq.open`.
     """
 
@@ -84,7 +84,11 @@ class ActivationDataset(Dataset[Any]):
             if name not in self.fields or name not in store:
                 known = ", ".join(map(repr, store.fields))
                 raise KeyError(f"{name!r} is no field of the samples; the store has {known}")
-        self._dtypes = {name: given.get(name) or self._natural_dtype(name) for name in self.fields}
+        if not self.fields:
+            raise ValueError("fields is empty; name at least one")
+        self._stored = {name: _tensor_dtype(store[name], real=False) for name in self.fields}
+        natural = {name: _tensor_dtype(store[name], real=True) for name in self._real}
+        self._dtypes = self._stored | natural | {n: dtype for n, dtype in given.items() if dtype}
 
     @property
     def store(self) -> huffq.store.Dataset:
@@ -112,18 +116,6 @@ class ActivationDataset(Dataset[Any]):
         batch = _Batch({name: self._read(name, numbers, share) for name in self.fields})
         return batch if self._transform is None else [self._transform(dict(row)) for row in batch]
 
-    def _natural_dtype(self, name: str) -> torch.dtype:
-        field = self.store[name]
-        if name in self._real and field.bits is None:
-            raise ValueError(f"{name!r} is a side field; it holds no codes to dequantise")
-        dtype = field.scale.dtype if name in self._real else field.dtype
-        try:
-            return torch.from_numpy(np.empty(0, dtype)).dtype
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"field {name!r} is {dtype}, which torch has no tensors of; leave it out of fields"
-            ) from None
-
     def _read(self, name: str, numbers: npt.NDArray[np.int64], share: bool) -> Column:
         """Return the samples of a field; where they are to `share`, in shared memory at once."""
 
@@ -140,10 +132,7 @@ class ActivationDataset(Dataset[Any]):
             values = empty(sum(lengths))
             return list(torch.split(self._fill(values, field, np.concatenate(samples)), lengths))
         values = empty(len(numbers))
-        if (
-            name not in self._real
-            and torch.from_numpy(np.empty(0, field.dtype)).dtype == values.dtype
-        ):
+        if name not in self._real and values.dtype == self._stored[name]:
             field.take(numbers, out=values.numpy())
             return values
         return self._fill(values, field, field.take(numbers))
@@ -154,6 +143,19 @@ class ActivationDataset(Dataset[Any]):
             scale = torch.from_numpy(field.scale).to(values.dtype)
             values.sub_(field.zero_point).mul_(scale)
         return values
+
+
+def _tensor_dtype(field: Field, *, real: bool) -> torch.dtype:
+    """Return the dtype of a tensor of what the store holds of a field, or of its real values."""
+    if real and field.bits is None:
+        raise ValueError(f"{field.name!r} is a side field; it holds no codes to dequantise")
+    dtype = field.scale.dtype if real else field.dtype
+    try:
+        return torch.from_numpy(np.empty(0, dtype)).dtype
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"field {field.name!r} is {dtype}, which torch has no tensors of; choose fields"
+        ) from None
 
 
 class _Row(dict[str, Tensor]):
