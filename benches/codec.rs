@@ -61,25 +61,26 @@ fn code_lengths(bencher: Bencher, alphabet: u64) {
     bencher.bench_local(|| package_merge(black_box(&counts), DEFAULT_MAX_LENGTH));
 }
 
-#[divan::bench(args = SPARSITIES)]
-fn serial_encode(bencher: Bencher, zeros: u64) {
+#[divan::bench(args = cases())]
+fn serial_encode(bencher: Bencher, (backend, zeros): (&str, u64)) {
+    let backend = Backend::by_name(backend).unwrap();
     let symbols = activations(zeros);
     let (counts, table) = code(&symbols);
     let mut out = Vec::new();
     bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
         out.clear();
-        serial::encode_indexed(&symbols, &counts, &table, &mut out).unwrap()
+        serial::encode_indexed(backend, &symbols, &counts, &table, &mut out).unwrap()
     });
 }
 
 #[divan::bench(args = cases())]
 fn serial_decode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let symbols = activations(zeros);
+    let backend = Backend::by_name(backend).unwrap();
     let (counts, table) = code(&symbols);
     let mut bytes = Vec::new();
-    serial::encode_indexed(&symbols, &counts, &table, &mut bytes).unwrap();
+    serial::encode_indexed(backend, &symbols, &counts, &table, &mut bytes).unwrap();
     let (mut out, mut scratch) = (vec![0; symbols.len()], serial::Scratch::default());
-    let backend = Backend::by_name(backend).unwrap();
     bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
         serial::decode_indexed(backend, &bytes, &table, &mut scratch, &mut out).unwrap();
     });

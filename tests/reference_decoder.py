@@ -10,11 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import reference_max
+import reference_nested
 from reference_block import Nested, check, decode_block
-from reference_nested import Axes, Codebook, check_axes, read_varint
+from reference_nested import Axes, check_axes, read_varint
 
-CAP = 65536
-"""Most symbols of a block."""
+CAPS = [65536, 65536, 524288]
+"""Most symbols of a block, by the number of the level."""
+
+LEVELS = ["fast", "dense", "max"]
+
+CODEBOOKS = [None, reference_nested.Codebook, reference_max.Codebook]
 
 
 def crc32c(data: bytes) -> int:
@@ -57,11 +63,13 @@ class Block(NamedTuple):
 class Cut:
     """The blocks of arrays `[items, *item_shape]`; `flat` if items are no samples themselves."""
 
-    def __init__(self, item_shape: list[int], axes: Axes, flat: bool, block_items: int = 0) -> None:
+    def __init__(
+        self, item_shape: list[int], axes: Axes, flat: bool, cap: int, block_items: int = 0
+    ) -> None:
         self.item_shape, self.flat = item_shape, flat
-        self.axis = next(k for k in range(len(item_shape) + 1) if product(item_shape[k:]) <= CAP)
+        self.axis = next(k for k in range(len(item_shape) + 1) if product(item_shape[k:]) <= cap)
         self.inner = product(item_shape[self.axis :])
-        self.rows = max(1, CAP // max(1, self.inner))
+        self.rows = max(1, cap // max(1, self.inner))
         most = self.rows if self.axis == 0 else 1
         check(block_items <= most, "blocks are too long")
         if self.axis == 0 and block_items:
@@ -98,7 +106,7 @@ class Cut:
             yield blocks[first : first + step]
 
 
-def nested_of(codebook: Codebook | None, block: Block) -> Nested | None:
+def nested_of(codebook: Any, block: Block) -> Nested | None:
     if codebook is None:
         return None
     where = {"sample_shape": block.sample_shape, "first_channel": block.first_channel}
@@ -106,26 +114,26 @@ def nested_of(codebook: Codebook | None, block: Block) -> Nested | None:
 
 
 def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
-    check(blob[:4] == b"HQA\0" and len(blob) > 5, "this is no encoded array of version 0")
+    check(blob[:4] == b"HQA\1" and len(blob) > 5, "this is no encoded array of version 1")
     bits, level, signed, ndim = blob[4] & 15, blob[4] >> 4 & 7, bool(blob[4] & 128), blob[5]
-    check(1 <= bits <= 8 and level <= 1 and ndim <= 32, "bits, level or axes are out of range")
+    check(1 <= bits <= 8 and level <= 2 and ndim <= 32, "bits, level or axes are out of range")
     at, shape = 6, []
     for _ in range(ndim):
         length, at = read_varint(blob, at)
         shape.append(length)
     items, item_shape, axes = product(shape), [], Axes(None, None, None)
-    if level == 1:
+    if level > 0:
         check(len(blob) >= at + 3, "the axes are cut off")
         named = [axis - 1 if axis else None for axis in blob[at : at + 3]]
         at += 3
         if ndim > 0:
             items, item_shape, axes = shape[0], shape[1:], Axes(*named)
             check_axes(axes, item_shape)
-    cut = Cut(item_shape, axes, flat=False)
+    cut = Cut(item_shape, axes, False, CAPS[level])
     segments = list(cut.segments(items)) if product(shape) else []
     sizes = []  # of each segment: its codebook's and its blocks'
     for segment in segments:
-        codebook_size, at = read_varint(blob, at) if level == 1 else (0, at)
+        codebook_size, at = read_varint(blob, at) if level > 0 else (0, at)
         block_sizes = []
         for _ in segment:
             size, at = read_varint(blob, at)
@@ -138,7 +146,7 @@ def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
         codebook = None
         if codebook_size:
             data = take_checked(blob, at, codebook_size)
-            codebook = Codebook(data, bits, signed, item_shape, axes)
+            codebook = CODEBOOKS[level](data, bits, signed, item_shape, axes)
             at += 4 + codebook_size
         for block, size in zip(segment, block_sizes, strict=True):
             check(block.start == len(symbols), "blocks are not one behind the other")

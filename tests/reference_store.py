@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from reference_block import check, decode_block
-from reference_decoder import Cut, crc32c, nested_of, product, to_codes
-from reference_nested import Axes, Codebook, check_axes, read_varint, usual_axes
+from reference_decoder import (
+    CAPS,
+    CODEBOOKS,
+    LEVELS,
+    Cut,
+    crc32c,
+    nested_of,
+    product,
+    to_codes,
+)
+from reference_nested import Axes, check_axes, read_varint, usual_axes
 
-VERSION = 0
+VERSION = 1
 SCHEMA, SEGMENT, BLOCK, PAGE, ROOT = range(1, 6)
 
 
@@ -73,7 +83,8 @@ class Reader:
 class Field:
     """A field as the schema has it."""
 
-    def __init__(self, number: int, described: dict[str, Any]) -> None:
+    def __init__(self, number: int, described: dict[str, Any], level: int) -> None:
+        self.codebook = CODEBOOKS[level]
         self.number, self.name = number, described["name"]
         shape = described["sample_shape"]
         self.ragged = bool(shape) and shape[0] is None
@@ -88,7 +99,8 @@ class Field:
             axes = field_axes(described, len(shape), self.ragged)
             check_axes(axes, self.sample_shape)
         self.axes = axes
-        self.cut = Cut(symbols, axes, self.ragged, described.get("block_items", 0))
+        cap = CAPS[0] if self.bits is None else CAPS[level]
+        self.cut = Cut(symbols, axes, self.ragged, cap, described.get("block_items", 0))
         self.parts: list[np.ndarray[Any, Any]] = []
         self.lengths: list[int] = []
 
@@ -100,7 +112,7 @@ class Field:
         for data, segment in zip(segments, cut, strict=True):
             codebook = None
             if data and self.bits is not None:
-                codebook = Codebook(data, self.bits, self.signed, self.sample_shape, self.axes)
+                codebook = self.codebook(data, self.bits, self.signed, self.sample_shape, self.axes)
             for block in segment:
                 body = next(upcoming)
                 if self.bits is None:
@@ -123,7 +135,7 @@ class Field:
         if not self.ragged:
             return joined
         ends = np.cumsum([0, *self.lengths])
-        return [joined[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [joined[a:b] for a, b in pairwise(ends)]
 
 
 def field_axes(described: dict[str, Any], ndim: int, ragged: bool) -> Axes:
@@ -156,12 +168,16 @@ def decode_group(
         place, blocks = 0, []
         for head, segment in zip(heads, list(field.cut.segments(items)) or [[]], strict=True):
             record = by_offset[at]
-            check(record[:4] == (SEGMENT, field.number, page.group, place), "a segment is elsewhere")
+            check(
+                record[:4] == (SEGMENT, field.number, page.group, place), "a segment is elsewhere"
+            )
             check(record.payload == head, "a segment and its copy differ")
             at += record.length
             for _ in segment:
                 record = by_offset[at]
-                check(record[:4] == (BLOCK, field.number, page.group, place), "a block is elsewhere")
+                check(
+                    record[:4] == (BLOCK, field.number, page.group, place), "a block is elsewhere"
+                )
                 check(record.length == reader.varint(), "the page gives another length")
                 blocks.append(record.payload)
                 at += record.length
@@ -185,13 +201,16 @@ def decode_file(data: bytes) -> dict[str, Any]:
     root_at, root_len, crc = struct.unpack_from("<QII", data, len(data) - 24)
     check(crc == crc32c(data[-24:-12]), "the trailer is damaged")
     first, *rest, last = records(data)
-    check((last.kind, last.offset, last.length) == (ROOT, root_at, root_len), "the root is elsewhere")
+    check(
+        (last.kind, last.offset, last.length) == (ROOT, root_at, root_len), "the root is elsewhere"
+    )
     root = Reader(last.payload)
     schema_json = root.take(*root.unpack("I"))
     check(first.kind == SCHEMA and first.payload == schema_json, "the schemas differ")
     schema = json.loads(schema_json)
-    check(schema.get("level", "dense") in ("fast", "dense"), "the level is unknown")
-    fields = [Field(number, described) for number, described in enumerate(schema["fields"])]
+    check(schema.get("level", "dense") in LEVELS, "the level is unknown")
+    level = LEVELS.index(schema.get("level", "dense"))
+    fields = [Field(number, field, level) for number, field in enumerate(schema["fields"])]
     totals = [root.unpack(f"QQ{2**f.bits}Q" if f.bits else "QQ") for f in fields]
     by_offset = {record.offset: record for record in rest}
     ragged = [field for field in fields if field.ragged]
@@ -199,7 +218,9 @@ def decode_file(data: bytes) -> dict[str, Any]:
     while root.at < len(root.payload):
         page_at, page_len, end, *items = root.unpack(f"QIQ{len(ragged)}Q")
         page = by_offset[page_at]
-        check((page.kind, page.group, page.length) == (PAGE, group, page_len), "a page is elsewhere")
+        check(
+            (page.kind, page.group, page.length) == (PAGE, group, page_len), "a page is elsewhere"
+        )
         samples += decode_group(page, by_offset, fields, samples)
         check(samples == end, "the root counts other samples")
         check(items == [sum(field.lengths) for field in ragged], "the root counts other items")

@@ -11,56 +11,10 @@ import huffq
 
 torch = pytest.importorskip("torch")
 
-from huffq import checkpoint, data, models  # noqa: E402
+from huffq import data, models  # noqa: E402
 from huffq.cli import main, options  # noqa: E402
 
 WIDTH = "0.03125"
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    """Options of a dataset of twelve training and ten test images in three classes."""
-    path = tmp_path_factory.mktemp("images") / "images.npz"
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for part, count in (("train", 12), ("test", 10)):
-        arrays[f"x_{part}"] = rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
-        arrays[f"y_{part}"] = np.arange(count) % 3
-    np.savez(path, **arrays)
-    return ["--data", "npz", "--root", str(path), "--batch-size", "4", "--workers", "0"]
-
-
-@pytest.fixture
-def network():
-    torch.manual_seed(0)
-    return models.vgg16(num_classes=3, width=float(WIDTH), bottleneck=True).eval()
-
-
-@pytest.fixture
-def save(tmp_path):
-    """Write a network's checkpoint; give its path."""
-
-    def write(model):
-        folder = tmp_path / "checkpoints"
-        folder.mkdir(exist_ok=True)
-        checkpoint.save(folder, model, epoch=0, best_prec=0.0, optimizer={}, is_best=False)
-        return str(folder / checkpoint.LAST)
-
-    return write
-
-
-@pytest.fixture
-def fails(capsys):
-    """Run a command that must fail; give its one sentence."""
-
-    def run(*argv):
-        assert main([str(arg) for arg in argv]) == 2
-        captured = capsys.readouterr()
-        assert captured.err.startswith("huffq: error: ")
-        assert captured.err.count("\n") == 1
-        return captured.err
-
-    return run
 
 
 def test_options_offer_what_the_modules_know():
@@ -113,27 +67,6 @@ def test_extract_shows_how_many_batches_there_are(
     assert "/3 " in bar
 
 
-def test_tiles_prints_the_notebooks_lines(tmp_path, images, network, save, capsys):
-    out = tmp_path / "tiles"
-    command = ["tiles", save(network), *images, "--width", WIDTH, "--out-dir", str(out)]
-    assert main([*command, "--psums", "--header", "--crlf"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Activation.txt file length: 1152 bits."
-    assert lines[2].startswith("Compression ratio: ")
-    assert len(lines) == 3
-    assert len(list(out.iterdir())) == 3 + 9 + 9 + 1
-    assert (out / "activation_tile0.txt").read_bytes().count(b"\r\n") == 3 + 36
-
-
-def test_tiles_of_a_wide_layer_are_printed_one_by_one(tmp_path, images, network, save, capsys):
-    out = tmp_path / "tiles"
-    command = ["tiles", save(network), *images, "--width", WIDTH, "--out-dir", str(out)]
-    assert main([*command, "--layer", "features.33", "--array-size", "4"]) == 0
-    assert [line for line in capsys.readouterr().out.splitlines() if "Tile" in line] == [
-        f"Tile {number}" for number in range(4)
-    ]
-
-
 def test_a_real_checkpoint_gives_its_owners_files(tmp_path, shared_data):
     folder = shared_data / "resnet20-4bit"
     options = [
@@ -143,7 +76,7 @@ def test_a_real_checkpoint_gives_its_owners_files(tmp_path, shared_data):
     ]
     weights = str(folder / "model_best.pth.tar")
     out = tmp_path / "tiles"
-    command = ["tiles", weights, *options, "--layer", "layer1.0.conv2", "--header"]
+    command = ["tiles", weights, *options, "--layers", "layer1.0.conv2", "--header"]
     assert main([*command, "--out-dir", str(out)]) == 0
     for k in range(9):
         real = folder / "layer1.0.conv2-weights" / f"weight_kij{k}.txt"
@@ -163,10 +96,10 @@ def test_a_real_checkpoint_gives_its_owners_files(tmp_path, shared_data):
 def test_wrong_layers_are_named(tmp_path, images, network, save, fails):
     options = [save(network), *images, "--width", WIDTH]
     out = tmp_path / "tiles"
-    message = fails("tiles", *options, "--layer", "features.99", "--out-dir", out)
+    message = fails("tiles", *options, "--layers", "features.99", "--out-dir", out)
     assert "no layer 'features.99'" in message
     assert "features.27" in message
-    message = fails("tiles", *options, "--layer", "classifier", "--out-dir", out)
+    message = fails("tiles", *options, "--layers", "classifier", "--out-dir", out)
     assert "'classifier' is not quantised" in message
     assert not out.exists()
     store = tmp_path / "acts.huffq"
@@ -174,13 +107,6 @@ def test_wrong_layers_are_named(tmp_path, images, network, save, fails):
         "extract", options[0], store, *options[1:], "--layers", "features.99"
     )
     assert not store.exists()
-
-
-def test_strided_convolutions_have_no_tiles(tmp_path, images, save, fails):
-    model = models.resnet20(num_classes=3, channels=(2, 2, 2))
-    options = ["--model", "resnet20", "--channels", "2", "2", "2", "--layer", "layer2.0.conv1"]
-    message = fails("tiles", save(model), *images, *options, "--out-dir", tmp_path / "tiles")
-    assert "'layer2.0.conv1' has stride (2, 2)" in message
 
 
 def test_a_checkpoint_of_another_architecture_names_its_keys(

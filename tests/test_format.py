@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 import huffq
 import reference_block
 import reference_decoder
+import reference_max
 import reference_nested
 import reference_store
 from huffq import _huffq
@@ -25,7 +26,7 @@ from reference_block import FormatError
 from reference_nested import Axes, Codebook
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=9)
-LEVELS: tuple[huffq.codec.Level, ...] = ("fast", "dense")
+LEVELS: tuple[huffq.codec.Level, ...] = ("fast", "dense", "max")
 IMAGES = (12, 5, 17, 15)
 """Shape of arrays that are large enough for a codebook."""
 
@@ -249,6 +250,32 @@ def test_the_nested_example_of_the_page() -> None:
     assert codes.tolist() == [-2, -1, -2, 1, 0, -2, -2, 0, -2, 0, 1, -1]
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((90, 3, 16, 12), None),
+        ((90, 3, 16, 12), (3, (1, 2))),
+        ((60, 21, 9), None),
+        ((60, 21, 9), (None, (2,))),
+        ((4000, 5), None),
+    ],
+)
+@pytest.mark.parametrize(("bits", "signed"), [(4, False), (5, True)])
+def test_blocks_of_level_max(
+    shape: tuple[int, ...], axes: Any, bits: int, signed: bool, trace: Trace
+) -> None:
+    channel, neighbours = axes or (None, None)
+    x = activations(shape, bits, signed)
+    assert_decodes(x, bits=bits, level="max", channel_axis=channel, neighbour_axes=neighbours)
+    assert trace.methods[4] == 1
+
+
+def test_the_example_of_level_max_on_the_page() -> None:
+    axes = Axes(None, 0, None)
+    codebook = reference_max.Codebook(bytes.fromhex("08 46 80"), 1, False, [3], axes)
+    assert codebook.decode(bytes.fromhex("04 02 0E 01"), 6) == [0, 1, 1, 1, 1, 0]
+
+
 @settings(max_examples=25)
 @given(
     st.integers(1, 9),
@@ -344,14 +371,17 @@ def test_files_of_ragged_and_side_fields(level: huffq.codec.Level, tmp_path: Pat
         assert_holds(path, fields)
 
 
-@pytest.mark.parametrize("shape", [(2, 5, 100, 150), (2, 40, 1, 2000), (1, 2, 70_001), (2, 7, 20_000)])
+@pytest.mark.parametrize("level", ["dense", "max"])
+@pytest.mark.parametrize(
+    "shape", [(2, 5, 100, 150), (2, 40, 1, 2000), (1, 2, 70_001), (2, 7, 20_000), (1, 5, 300, 400)]
+)
 def test_arrays_and_files_of_samples_larger_than_a_block(
-    shape: tuple[int, ...], tmp_path: Path, trace: Trace
+    shape: tuple[int, ...], level: huffq.codec.Level, tmp_path: Path, trace: Trace
 ) -> None:
     x = activations(shape, 4, False)
-    assert_decodes(x, bits=4)
+    assert_decodes(x, bits=4, level=level)
     assert trace.methods[4] > 0
-    huffq.encode_dataset(x, tmp_path / "a.huffq", bits=4)
+    huffq.encode_dataset(x, tmp_path / "a.huffq", bits=4, level=level)
     assert_holds(tmp_path / "a.huffq", {"data": x})
 
 

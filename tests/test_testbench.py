@@ -7,44 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huffq import tiles
 from huffq.errors import TileError
 from huffq.testbench import PSUM_BITS, Content, TextForm, read_numbers, write_numbers
+from tile_sets import TILE_SETS
 
 FORMS = st.builds(
     TextForm,
     header=st.booleans(),
     newline=st.sampled_from(["\n", "\r\n"]),
     final_newline=st.booleans(),
+    digits=st.sampled_from(["binary", "hex"]),
 )
-TILE_SETS = {
-    "plain-8x8": ("activation_tile0.txt", "weight_itile0_otile0_kij{}.txt"),
-    "headed-8x8": ("activation.txt", "weight_kij{}.txt"),
-}
-
-
-def read_set(folder):
-    """Read the activation ``[ic, nij]`` and the weights ``[kij, oc, ic]`` of a tile set."""
-    activation, weights = TILE_SETS[folder.name]
-    tile = read_numbers(folder / activation, bits=4, signed=False).T
-    matrices = [read_numbers(folder / weights.format(k), bits=4, signed=True) for k in range(9)]
-    return tile, np.stack(matrices)
-
-
-@pytest.mark.parametrize("name", TILE_SETS)
-def test_real_tiles_reproduce_their_output(shared_data, name):
-    folder = shared_data / "tiles" / name
-    output = tiles.accumulate(tiles.psums(*read_set(folder)), (6, 6), (3, 3))
-    expected = read_numbers(folder / "out.txt", bits=PSUM_BITS, signed=True)
-    assert (output < 0).any()
-    np.testing.assert_array_equal(np.maximum(output, 0), expected)
-
-
-def test_real_tiles_reproduce_their_psums(shared_data):
-    folder = shared_data / "tiles" / "headed-8x8"
-    for k, partial in enumerate(tiles.psums(*read_set(folder))):
-        expected = read_numbers(folder / f"psum_kij{k}.txt", bits=PSUM_BITS, signed=True)
-        np.testing.assert_array_equal(partial, expected)
 
 
 @pytest.mark.parametrize("name", TILE_SETS)
@@ -69,7 +42,8 @@ def test_weight_files_of_a_real_layer_are_written_byte_for_byte(shared_data, tmp
     folder = shared_data / "resnet20-4bit"
     with np.load(folder / "golden-integers.npz") as golden:
         weights = golden["layer1.0.conv2.w_int"]
-    for k, matrix in enumerate(tiles.weight_tiles(weights)[0, 0]):
+    for k, (row, column) in enumerate(np.ndindex(3, 3)):
+        matrix = weights[:, :, row, column]
         copy = tmp_path / f"weight_kij{k}.txt"
         write_numbers(copy, matrix, Content.WEIGHT, bits=4, signed=True, form=TextForm(header=True))
         real = folder / "layer1.0.conv2-weights" / copy.name
@@ -78,7 +52,7 @@ def test_weight_files_of_a_real_layer_are_written_byte_for_byte(shared_data, tmp
 
 @given(data=st.data(), form=FORMS, content=st.sampled_from(Content), signed=st.booleans())
 def test_round_trip_in_every_form(tmp_path_factory, data, form, content, signed):
-    bits = data.draw(st.integers(1, 32))
+    bits = data.draw(st.integers(1, 63))
     channels = data.draw(st.integers(1, 17))
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
     row = st.lists(st.integers(low, high), min_size=channels, max_size=channels)
@@ -95,6 +69,18 @@ def test_highest_channel_stands_leftmost_in_twos_complement(tmp_path):
     assert path.read_bytes() == b"11100001\n"
 
 
+def test_a_hexadecimal_line_is_one_number(tmp_path):
+    path = tmp_path / "psum.txt"
+    form = TextForm(digits="hex")
+    write_numbers(path, np.array([[1, -2, 3]]), Content.PSUM, bits=5, signed=True, form=form)
+    assert path.read_bytes() == b"0fc1\n"
+    path.write_bytes(b"0FC1\r\n")
+    np.testing.assert_array_equal(read_numbers(path, bits=5, signed=True, channels=3), [[1, -2, 3]])
+    path.write_bytes(b"0fc1\n8fc1\n")
+    with pytest.raises(TileError, match=r"psum\.txt:2: does not fit 15 bits"):
+        read_numbers(path, bits=5, signed=True, channels=3)
+
+
 def test_form_decides_header_and_line_endings(tmp_path):
     path = tmp_path / "tile.txt"
     form = TextForm(header=True, newline="\r\n", final_newline=False)
@@ -107,11 +93,13 @@ def test_form_decides_header_and_line_endings(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"0000\n00\n", r"tile\.txt:2: has 2 digits; 2 numbers of 2 bits have 4"),
+        (b"0000\n00\n", r"tile\.txt:2: has 2 digits; 2 numbers of 2 bits have 4 binary or 1 hex"),
         (b"0000\n\n", r"tile\.txt:2: has 0 digits"),
         (b"#\n#\n#\n0000\n0120\n", r"tile\.txt:5: '2' is not a binary digit"),
         (b"0000\n# note\n", r"tile\.txt:2: '#' is not a binary digit"),
         (b"00 00\r\n", r"tile\.txt:1: ' ' is not a binary digit"),
+        (b"f\ng\n", r"tile\.txt:2: 'g' is not a hexadecimal digit"),
+        (b"f\n10\n", r"tile\.txt:2: has 2 digits"),
         (b"#\n0000\n", "has 1 header lines; it must have three or none"),
         (b"#\n#\n#\n", "holds no numbers"),
         (b"", "holds no numbers"),
@@ -149,7 +137,7 @@ def test_floats_and_impossible_widths_are_refused(tmp_path):
     path = tmp_path / "tile.txt"
     with pytest.raises(TypeError, match="float64"):
         write_numbers(path, np.zeros((1, 1)), Content.PSUM, bits=4, signed=True)
-    for bits in (0, 33):
+    for bits in (0, 64):
         with pytest.raises(ValueError, match=f"bits is {bits}"):
             write_numbers(path, np.zeros((1, 1), int), Content.PSUM, bits=bits, signed=True)
         with pytest.raises(ValueError, match=f"bits is {bits}"):

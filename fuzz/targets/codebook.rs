@@ -1,8 +1,8 @@
 //! Any bytes as a codebook, and any bytes as a block under it: all backends agree.
 #![no_main]
 
-use huffq::dense::Scratch;
-use huffq::{Alphabet, Axes, Backend, Codebook, Geometry};
+use huffq::codebook::Scratch;
+use huffq::{Alphabet, Axes, Backend, Codebook, Geometry, Level};
 use libfuzzer_sys::fuzz_target;
 
 const SHAPES: [&[usize]; 6] = [&[], &[5], &[7, 3], &[2, 4, 8], &[3, 5, 6], &[2, 1, 3, 9]];
@@ -14,7 +14,8 @@ fuzz_target!(|data: &[u8]| {
     let geometry = Geometry::new(shape, Axes::of_shape(shape)).unwrap();
     let codebook_len = usize::from(u16::from_le_bytes([*low, *high]));
     let (codebook, block) = rest.split_at(rest.len().min(codebook_len));
-    let Ok(codebook) = Codebook::parse(codebook, &geometry, alphabet) else { return };
+    let level = if kind & 32 != 0 { Level::Max } else { Level::Dense };
+    let Ok(codebook) = Codebook::parse(level, codebook, &geometry, alphabet) else { return };
     let samples = usize::from(*samples);
     let decoded: Vec<_> = Backend::available()
         .map(|backend| {

@@ -66,16 +66,15 @@ _LAZY = {
     "capture",
     "check",
     "checkpoint",
-    "coded_tile",
     "data",
     "layer_tiles",
     "models",
     "quant",
     "testbench",
-    "tile_export",
     "tiles",
     "torch",
     "train",
+    "words",
 }
 
 

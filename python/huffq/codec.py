@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from huffq import _huffq
 
-Level: TypeAlias = Literal["fast", "dense"]
+Level: TypeAlias = Literal["fast", "dense", "max"]
 """How hard to compress."""
 
 IntegerArray: TypeAlias = "npt.NDArray[np.uint8] | npt.NDArray[np.int8]"
@@ -35,14 +35,15 @@ def encode(
         bits: Bit width, 1 to 8; unsigned for uint8, two's complement for int8. None takes the
             narrowest that holds every value.
         level: ``"dense"`` learns which channels are alike and codes neighbours together;
-            ``"fast"`` gives the size of the optimal Huffman code and decodes several times faster.
-        channel_axis: At level dense, the axis of `x` whose indices have statistics of their own.
-            Axis 0 is the samples. By default: 1 of ``[N, C, H, W]`` and of ``[N, D]``, 2 of
+            ``"fast"`` gives the size of the optimal Huffman code and decodes several times faster;
+            ``"max"`` predicts from neighbours too: the smallest, and the slowest.
+        channel_axis: Except at level fast, the axis of `x` whose indices have statistics of their
+            own. Axis 0 is the samples. By default: 1 of ``[N, C, H, W]`` and of ``[N, D]``, 2 of
             ``[N, T, D]``, the third from the end of longer shapes; none if that is one of
             `neighbour_axes`.
-        neighbour_axes: At level dense, up to two axes of `x` along which symbols resemble their
-            neighbours, the fastest first. By default the last two axes that are neither samples nor
-            channels, from the end.
+        neighbour_axes: Except at level fast, up to two axes of `x` along which symbols resemble
+            their neighbours, the fastest first. By default the last two axes that are neither
+            samples nor channels, from the end.
         threads: Upper bound on threads; None is every core that the process may use.
 
     Returns:

@@ -21,9 +21,9 @@ from huffq._chunks import chunks
 from huffq._progress import track
 from huffq.check import CheckResult, verify_layer
 from huffq.errors import CorruptFileError, ExtractionError
-from huffq.layer_tiles import layer_convolution
+from huffq.layer_tiles import layer_convolutions
 from huffq.report import encode_table, format_bytes
-from huffq.tile_export import export_convolution
+from huffq.tiles import Tiling, code_tiles, export_tiles
 from huffq.train import fit, validate
 
 if TYPE_CHECKING:
@@ -181,9 +181,10 @@ def _show_integers(model: nn.Module, batch: capture.Batch) -> None:
 
 
 def _show_tiles(model: nn.Module, image: torch.Tensor, folder: Path) -> None:
-    (tile,) = export_convolution(folder, layer_convolution(model, image, LAYER))
+    coded = code_tiles(Tiling(layer_convolutions(model, image, [LAYER])[LAYER]))
+    export_tiles(folder, coded)
     print(f"4. Wrote the tiles of the first test image to {folder}")
-    print("   " + str(tile).replace("\n", "\n   "))
+    print("   " + str(coded.report(0, 0)).replace("\n", "\n   "))
 
 
 def _show_store(model: nn.Module, images: data.ImageData, path: Path) -> None:

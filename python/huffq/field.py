@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from huffq import _huffq
 from huffq.codec import as_bytes
 from huffq.codes import as_scale, dequantize
 from huffq.shards import Shards
@@ -64,7 +63,7 @@ class Field:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """``(samples, *sample_shape)``, ints; None for an extent that differs from sample to sample."""
+        """``(samples, *sample_shape)``; None for an extent that differs from sample to sample."""
         return (len(self), None, *self.item_shape) if self.ragged else (len(self), *self.item_shape)
 
     def __repr__(self) -> str:

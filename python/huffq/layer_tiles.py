@@ -1,51 +1,76 @@
-"""From a layer of a network to the integers that its tiles are cut from."""
+"""From the layers of a network to the integers that their tiles are cut from."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from huffq.capture import layer_inputs
 from huffq.errors import TileError
-from huffq.quant import QuantConv2d, activation_codes, find_layer, weight_codes
-from huffq.tile_export import Convolution
+from huffq.quant import (
+    QuantConv2d,
+    activation_codes,
+    find_layer,
+    quantized_layers,
+    weight_codes,
+)
+from huffq.tiles import Convolution
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
 
-def layer_convolution(model: nn.Module, image: Tensor, layer: str) -> Convolution:
-    """Run one image through `model` and take the integers of one convolution.
+def layer_convolutions(
+    model: nn.Module, images: Tensor, layers: Sequence[str] | None = None
+) -> dict[str, Convolution]:
+    """Run images through `model` and take the integers of its convolutions.
 
     Args:
         model: The network; left as it was.
-        image: A batch of one image, ``[1, 3, H, W]``.
-        layer: Name of a quantised convolution of stride and dilation 1, in one group, padded
-            equally on all sides.
+        images: A batch, ``[N, 3, H, W]``.
+        layers: Names of quantised convolutions; None takes all of them.
 
     Returns:
-        Codes of the narrowest width that holds the image's, at least the layer's, and the weights.
+        By layer name, codes of the narrowest width that holds the images', at least the layer's,
+        and the weights.
 
     Raises:
-        LayerError: The layer is unknown or not quantised.
-        ExtractionError: The layer's values are not integer codes.
-        TileError: The layer is no such convolution.
+        LayerError: A layer is unknown or not quantised.
+        ExtractionError: A layer's values are not integer codes.
+        TileError: A layer is not a convolution.
     """
-    target = find_layer(model, layer)
-    if not isinstance(target, QuantConv2d):
-        raise TileError(f"layer {layer!r} is a {type(target).__name__}; tiles need a convolution")
-    padding = target.padding
-    geometry = {
-        "stride": (target.stride, (1, 1)),
-        "dilation": (target.dilation, (1, 1)),
-        "groups": (target.groups, 1),
-        "padding": (padding, (padding[0], padding[0])),
+    if layers is None:
+        known = quantized_layers(model).items()
+        layers = [name for name, layer in known if isinstance(layer, QuantConv2d)]
+    targets: dict[str, QuantConv2d] = {}
+    for name in layers:
+        target = find_layer(model, name)
+        if not isinstance(target, QuantConv2d):
+            raise TileError(
+                f"layer {name!r} is a {type(target).__name__}; tiles need a convolution"
+            )
+        targets[name] = target
+    inputs = layer_inputs(model, images, list(targets))
+    return {
+        name: Convolution(
+            activation_codes(layer, inputs[name], name=name),
+            weight_codes(layer, name=name),
+            stride=(layer.stride[0], layer.stride[1]),
+            padding=_padding(layer),
+            dilation=(layer.dilation[0], layer.dilation[1]),
+            groups=layer.groups,
+        )
+        for name, layer in targets.items()
     }
-    for name, (found, wanted) in geometry.items():
-        if found != wanted:
-            raise TileError(f"layer {layer!r} has {name} {found}; tiles need {wanted}")
-    inputs = layer_inputs(model, image, [layer])[layer]
-    codes = activation_codes(target, inputs, name=layer)
-    return Convolution(
-        replace(codes, values=codes.values[0]), weight_codes(target, name=layer), int(padding[0])
-    )
+
+
+def _padding(layer: QuantConv2d) -> tuple[int, int, int, int]:
+    """Return the rows and columns of zeros at top, bottom, left and right."""
+    padding = layer.padding
+    if padding == "valid":
+        return 0, 0, 0, 0
+    if padding == "same":
+        down, right = ((k - 1) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
+        return down // 2, down - down // 2, right // 2, right - right // 2
+    return int(padding[0]), int(padding[0]), int(padding[1]), int(padding[1])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from huffq.store import Dataset
     from huffq.encode_report import EncodeReport
+    from huffq.store import Dataset
+    from huffq.tiles import TileFigures
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -119,3 +120,48 @@ def info_table(dataset: Dataset) -> str:
         shape = _format_shape(field.shape[1:])
         rows.append([name, shape, str(field.dtype), str(bits), scale, *sizes])
     return format_table(["field", "shape", "dtype", "bits", "scale", "bits/symbol", "ratio"], rows)
+
+
+def figures_table(what: str, figures: Mapping[str, TileFigures]) -> str:
+    """Describe what coding tiles saves and costs, one row per tile or layer.
+
+    Args:
+        what: What a row is.
+        figures: By the name of the row.
+
+    Returns:
+        The table: the code, bits plain and coded, their ratio, words plain and coded, words saved,
+        words of the largest coded tile and of the worst case, clocks to read the plain and to
+        decode the coded tiles, and bits of the code tables.
+    """
+    header = [what, "code", "raw bits", "coded bits", "ratio", "raw words", "coded words"]
+    header += ["saved", "largest tile", "worst tile", "raw clocks", "decode clocks", "table bits"]
+    rows = [
+        [
+            name,
+            _format_code(row.lengths),
+            str(row.raw_bits),
+            str(row.coded_bits),
+            f"{row.ratio:.4f}",
+            str(row.raw_words),
+            str(row.coded_words),
+            str(row.saved_words),
+            str(row.largest_words),
+            str(row.worst_words),
+            str(row.raw_words),
+            str(row.decode_cycles),
+            str(row.table_bits),
+        ]
+        for name, row in figures.items()
+    ]
+    return format_table(header, rows)
+
+
+def _format_code(lengths: Sequence[int] | None) -> str:
+    """Return codeword lengths as one hexadecimal digit per symbol, or their range if many."""
+    if lengths is None:
+        return "several"
+    if len(lengths) <= 16:
+        return "".join(f"{length:x}" if length else "-" for length in lengths)
+    used = [length for length in lengths if length]
+    return f"{len(used)} symbols, {min(used)}-{max(used)} bits"

@@ -75,8 +75,8 @@ class Shards:
         if len(self._shards) > 1 or shard.samples != reader.samples:
             if reader.samples != shard.samples:
                 raise CorruptFileError(
-                    f"{shard.path} has {reader.samples} samples; the manifest says {shard.samples}: "
-                    "rebuild it with huffq.write_manifest"
+                    f"{shard.path} has {reader.samples} samples; the manifest says "
+                    f"{shard.samples}: rebuild it with huffq.write_manifest"
                 )
             first = self.schema or json.loads(reader.schema)
             if _forms(json.loads(reader.schema)) != _forms(first):

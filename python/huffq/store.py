@@ -48,8 +48,8 @@ class Dataset:
     """An open dataset: named fields of equally many samples.
 
     ``len(dataset)`` is the number of samples; ``name in dataset`` tells whether it has a field of
-    that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and of
-    forked processes, may read one dataset. It pickles as its path.
+    that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and
+    of forked processes, may read one dataset. It pickles as its path.
 
     Attributes:
         path: The file or folder.

@@ -1,8 +1,8 @@
 """The text files that an RTL test bench reads: activations, weights, psums and outputs.
 
-A file holds one line per position or column and, on it, one two's-complement binary number per
-channel, the highest channel leftmost. In arrays the channel index ascends, so a file of `L` lines
-is an array ``[L, channels]``:
+A file holds one line per position or column and, on it, one two's-complement number per channel,
+the highest channel leftmost: in binary digits, or all of the line's bits as one hexadecimal number.
+In arrays the channel index ascends, so a file of `L` lines is an array ``[L, channels]``:
 
 ======================== ================= ============ ================
 content                  line              channel      array
@@ -16,26 +16,33 @@ output                   position o_nij    oc ("col")   ``[o_nij, oc]``
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from huffq._atomic import atomic_writer
 from huffq.errors import TileError
+from huffq.words import Radix
 
 if TYPE_CHECKING:
     import os
 
-    from huffq.tiles import Integers
+Integers: TypeAlias = "npt.NDArray[np.integer[Any]]"
 
 PSUM_BITS = 16
 """Binary digits of a partial sum and of an output, as real test benches for 8x8 arrays have it."""
 
+MAX_BITS = 63
+"""Most binary digits of a number: any such number, signed or not, is an int64."""
+
 _HEADER_LINES = 3
+_HEX_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
+_FOREIGN = {"binary": re.compile("[^01]"), "hex": re.compile("[^0-9a-fA-F]")}
 
 
 class Content(Enum):
@@ -64,25 +71,27 @@ class TextForm:
         header: Put three ``#`` lines above the numbers.
         newline: What ends a line.
         final_newline: Whether the last line is ended too.
+        digits: Binary digits, or one hexadecimal number per line, for ``$readmemh``.
     """
 
     header: bool = False
     newline: Literal["\n", "\r\n"] = "\n"
     final_newline: bool = True
+    digits: Radix = "binary"
 
-    def join(self, lines: list[str]) -> bytes:
-        """Return the file's bytes."""
-        text = self.newline.join(lines) + (self.newline if self.final_newline else "")
-        return text.encode("ascii")
+    def finish(self, text: bytes) -> bytes:
+        """Return the file's bytes for lines that all end in the newline."""
+        return text if self.final_newline else text.removesuffix(self.newline.encode())
 
 
 PLAIN = TextForm()
 
 
 def write_text_lines(path: str | os.PathLike[str], lines: list[str], form: TextForm) -> None:
-    """Write `lines` as they are in the given form; the file appears whole or not at all."""
+    """Write `lines` as they are, with the form's line endings; the file appears whole or not."""
+    text = "".join(line + form.newline for line in lines).encode("ascii")
     with atomic_writer(path) as file:
-        file.write(form.join(lines))
+        file.write(form.finish(text))
 
 
 def read_text_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
@@ -132,25 +141,23 @@ def check_fits(values: Integers, bits: int, signed: bool, path: str | os.PathLik
     if values.ndim != 2 or values.size == 0:
         raise TileError(f"{path}: an array of shape {list(values.shape)} is not [lines, channels]")
     low, high = (-(1 << (bits - 1)), 1 << (bits - 1)) if signed else (0, 1 << bits)
-    outside = np.argwhere((values < low) | (values >= high))
-    if outside.size:
-        line, channel = outside[0]
-        raise TileError(
-            f"{path}: value {values[line, channel]} of line {line}, channel {channel} does not fit "
-            f"{bits} {'signed' if signed else 'unsigned'} bits, which hold {low} to {high - 1}"
-        )
+    if low <= values.min() and values.max() < high:
+        return
+    line, channel = np.argwhere((values < low) | (values >= high))[0]
+    raise TileError(
+        f"{path}: value {values[line, channel]} of line {line}, channel {channel} does not fit "
+        f"{bits} {'signed' if signed else 'unsigned'} bits, which hold {low} to {high - 1}"
+    )
 
 
-def _check_bits(bits: int) -> None:
-    if not 1 <= bits <= 32:
-        raise ValueError(f"bits is {bits}; it must lie between 1 and 32")
-
-
-def check_digits(path: str | os.PathLike[str], number: int, line: str) -> None:
-    """Demand that line `number` of the file consists of binary digits, or raise `TileError`."""
-    foreign = line.strip("01")
+def check_digits(
+    path: str | os.PathLike[str], number: int, line: str, digits: Radix = "binary"
+) -> None:
+    """Demand that line `number` of the file consists of digits, or raise `TileError`."""
+    foreign = _FOREIGN[digits].search(line)
     if foreign:
-        raise TileError(f"{path}:{number}: {foreign[0]!r} is not a binary digit")
+        kind = "hexadecimal" if digits == "hex" else "binary"
+        raise TileError(f"{path}:{number}: {foreign.group()!r} is not a {kind} digit")
 
 
 def write_numbers(
@@ -168,9 +175,9 @@ def write_numbers(
         path: The file to write.
         values: Integers ``[lines, channels]``.
         content: What they are; it decides the header.
-        bits: Binary digits per number, 1 to 32.
+        bits: Binary digits per number, 1 to 63.
         signed: Whether numbers are two's complement.
-        form: Header and line endings.
+        form: Header, digits and line endings.
 
     Raises:
         TypeError: `values` are not integers.
@@ -180,20 +187,25 @@ def write_numbers(
     """
     _check_bits(bits)
     check_fits(values, bits, signed, path)
-    codes = values.astype(np.int64) & ((1 << bits) - 1)
-    lines = ["".join(f"{code:0{bits}b}" for code in row) for row in codes[:, ::-1].tolist()]
-    header = content.header(values.shape[1]) if form.header else []
-    write_text_lines(path, header + lines, form)
+    newline = form.newline.encode()
+    header = [line.encode() + newline for line in content.header(values.shape[1]) if form.header]
+    digits = _digits(_bit_rows(values, bits), form.digits)
+    ends = np.broadcast_to(np.frombuffer(newline, np.uint8), (len(digits), len(newline)))
+    text = b"".join(header) + np.concatenate([digits, ends], axis=1).tobytes()
+    with atomic_writer(path) as file:
+        file.write(form.finish(text))
 
 
 def read_numbers(
     path: str | os.PathLike[str], *, bits: int, signed: bool, channels: int = 8
 ) -> npt.NDArray[np.int64]:
-    """Read integers from the text form, whatever its header and line endings.
+    """Read integers from the text form, whatever its header, digits and line endings.
+
+    The length of the first line tells binary digits from hexadecimal ones.
 
     Args:
         path: The file.
-        bits: Binary digits per number, 1 to 32.
+        bits: Binary digits per number, 1 to 63.
         signed: Whether numbers are two's complement.
         channels: Numbers per line.
 
@@ -201,22 +213,65 @@ def read_numbers(
         ``[lines, channels]``.
 
     Raises:
-        TileError: A line is not `channels` numbers of `bits` binary digits; it is named.
+        TileError: A line is not `channels` numbers of `bits` bits; it is named.
         ValueError: `bits` is out of range.
         OSError: The file cannot be read.
     """
     _check_bits(bits)
     numbered = read_text_lines(path)
+    line_bits = bits * channels
+    hex_digits = -(-line_bits // 4)
+    digits: Radix = "hex" if len(numbered[0][1]) == hex_digits < line_bits else "binary"
+    expected = hex_digits if digits == "hex" else line_bits
     for number, line in numbered:
-        check_digits(path, number, line)
-        if len(line) != bits * channels:
+        check_digits(path, number, line, digits)
+        if len(line) != expected:
             raise TileError(
                 f"{path}:{number}: has {len(line)} digits; {channels} numbers of {bits} bits "
-                f"have {bits * channels}"
+                f"have {line_bits} binary or {hex_digits} hexadecimal digits"
             )
-    text = "".join(line for _, line in numbered).encode("ascii")
-    digits = np.frombuffer(text, np.uint8).reshape(len(numbered), channels, bits) - ord("0")
-    values = digits.astype(np.int64) @ (1 << np.arange(bits - 1, -1, -1, dtype=np.int64))
+    text = "".join(line for _, line in numbered)
+    rows = _parse(text, digits).reshape(len(numbered), -1)
+    spare = rows.shape[1] - line_bits
+    if rows[:, :spare].any():
+        first = int(np.flatnonzero(rows[:, :spare].any(axis=1))[0])
+        raise TileError(f"{path}:{numbered[first][0]}: does not fit {line_bits} bits")
+    return _numbers(rows[:, spare:].reshape(len(numbered), channels, bits), signed)[:, ::-1]
+
+
+def _check_bits(bits: int) -> None:
+    if not 1 <= bits <= MAX_BITS:
+        raise ValueError(f"bits is {bits}; it must lie between 1 and {MAX_BITS}")
+
+
+def _bit_rows(values: Integers, bits: int) -> npt.NDArray[np.uint8]:
+    """Return the bits of each line, highest channel first, ``[lines, channels * bits]``."""
+    codes = np.ascontiguousarray(values[:, ::-1], ">i8")
+    octets = codes.view(np.uint8).reshape(*values.shape, 8)[..., 8 - -(-bits // 8) :]
+    rows = np.unpackbits(octets, axis=-1)[..., -bits:]
+    return rows.reshape(len(values), -1)
+
+
+def _digits(rows: npt.NDArray[np.uint8], digits: Radix) -> npt.NDArray[np.uint8]:
+    """Return the characters of each line of bits."""
+    if digits == "binary":
+        return rows + np.uint8(ord("0"))
+    padded = np.pad(rows, ((0, 0), (-rows.shape[1] % 4, 0))).reshape(len(rows), -1, 4)
+    return np.asarray(_HEX_DIGITS[padded @ np.array([8, 4, 2, 1], np.uint8)])
+
+
+def _parse(text: str, digits: Radix) -> npt.NDArray[np.uint8]:
+    """Return the bits of digits that have been checked."""
+    if digits == "binary":
+        return np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(ord("0"))
+    padded = text + "0" * (len(text) % 2)
+    return np.unpackbits(np.frombuffer(bytes.fromhex(padded), np.uint8), count=4 * len(text))
+
+
+def _numbers(bits: npt.NDArray[np.uint8], signed: bool) -> npt.NDArray[np.int64]:
+    """Return the numbers whose bits stand in the last axis, the highest first."""
+    width = bits.shape[-1]
+    values = bits.astype(np.int64) @ (1 << np.arange(width - 1, -1, -1, dtype=np.int64))
     if signed:
-        values -= digits[..., 0].astype(np.int64) << bits
-    return values[:, ::-1]
+        values -= bits[..., 0].astype(np.int64) << width
+    return np.asarray(values)

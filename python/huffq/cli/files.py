@@ -6,7 +6,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from huffq._atomic import atomic_writer
 from huffq._chunks import chunks
 from huffq._progress import progress_bar
 from huffq.cli.options import Commands, add_command, add_threads_option, whole_number
+from huffq.codec import Level
 from huffq.errors import DataError
 from huffq.report import encode_table, format_bytes, info_table
 
@@ -48,7 +49,7 @@ def _add_encode(commands: Commands) -> None:
     parser.add_argument(
         "--bits", type=whole_number(1), help="bit width (default: the narrowest that fits)"
     )
-    parser.add_argument("--level", choices=("fast", "dense"), default="dense")
+    parser.add_argument("--level", choices=get_args(Level), default="dense")
     parser.add_argument(
         "--resume", action="store_true", help="go on with what an interrupted run left"
     )
@@ -108,8 +109,8 @@ def decode(args: argparse.Namespace) -> None:
     ragged = [name for name in names if dataset[name].ragged]
     if ragged:
         raise ValueError(
-            f"{args.input}: the samples of {ragged[0]!r} differ in length, which numpy's files do not "
-            "hold; choose other fields with --fields, or read it with huffq.open"
+            f"{args.input}: the samples of {ragged[0]!r} differ in length, which numpy's files do "
+            "not hold; choose other fields with --fields, or read it with huffq.open"
         )
     if suffix == ".npy" and len(names) > 1:
         raise ValueError(
@@ -187,8 +188,7 @@ def _add_recover(commands: Commands) -> None:
         commands,
         recover,
         "Salvage the whole samples of a damaged or unfinished .huffq file",
-        "  huffq recover damaged.huffq whole.huffq\n"
-        "  huffq recover killed.huffq.part whole.huffq",
+        "  huffq recover damaged.huffq whole.huffq\n  huffq recover killed.huffq.part whole.huffq",
     )
     parser.add_argument("input", help="damaged file, or the .part of a writer that was killed")
     parser.add_argument("output", help="new .huffq file")

@@ -1,4 +1,4 @@
-"""Commands that run a network: ``train``, ``extract`` and ``tiles``."""
+"""Commands that run a network: ``train`` and ``extract``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from huffq.cli.options import (
     load_model,
     positive_number,
     require_device,
+    test_images,
     whole_number,
 )
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import argparse
 
     import numpy.typing as npt
-    from torch import Tensor, nn
+    from torch import nn
 
     from huffq.data import ImageData
 
@@ -37,7 +38,6 @@ def add_commands(commands: Commands) -> None:
     """Add the commands of this module."""
     _add_train(commands)
     _add_extract(commands)
-    _add_tiles(commands)
 
 
 def _add_train(commands: Commands) -> None:
@@ -141,7 +141,7 @@ def _extract_integers(args: argparse.Namespace, model: nn.Module, data: ImageDat
     from huffq.capture import activations
     from huffq.quant import find_layer, weight_codes
 
-    batch = _test_images(data, 0, args.images)
+    batch = test_images(data, 0, args.images)
     (inputs,) = activations(model, [batch], args.layers, require_device(args), signed=args.signed)
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, x in inputs.items():
@@ -167,70 +167,3 @@ def _extract_activations(args: argparse.Namespace, model: nn.Module, data: Image
         metadata={"model": args.model, "checkpoint": args.checkpoint, "data": args.data},
     )
     print(encode_table(report))
-
-
-def _test_images(data: ImageData, start: int, count: int) -> Tensor:
-    """Return `count` test images from number `start` on, ``[count,3,H,W]``."""
-    import torch
-
-    total = len(data.test)  # type: ignore[arg-type]  # torch's Dataset declares no length
-    if start > total - count:
-        raise ValueError(f"there are no {count} test images from number {start} on, only {total}")
-    return torch.stack([data.test[i][0] for i in range(start, start + count)])
-
-
-def _add_tiles(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        tiles,
-        "Write one convolution of one image as the text files of an RTL test bench",
-        "  huffq tiles result/model_best.pth.tar --layer features.27\n"
-        "  huffq tiles model.pth --model resnet20 --layer layer1.0.conv2 --header --psums",
-    )
-    parser.add_argument("checkpoint")
-    parser.add_argument("--layer", default="features.27", help=DEFAULT)
-    parser.add_argument(
-        "--image", type=whole_number(0), default=0, help=f"number of the test image {DEFAULT}"
-    )
-    parser.add_argument("--out-dir", default="tiles", help=DEFAULT)
-    parser.add_argument(
-        "--array-size", type=whole_number(1), default=8, help=f"channels of a tile {DEFAULT}"
-    )
-    parser.add_argument("--psums", action="store_true", help="write partial sums too")
-    parser.add_argument(
-        "--psum-bits", type=whole_number(1), default=16, help=f"width of sums {DEFAULT}"
-    )
-    parser.add_argument("--no-relu", action="store_true", help="keep negative outputs")
-    parser.add_argument(
-        "--every-symbol",
-        action="store_true",
-        help="give symbols that do not occur a codeword too",
-    )
-    parser.add_argument("--header", action="store_true", help="write three # lines on top")
-    parser.add_argument("--crlf", action="store_true", help="end lines with CR LF")
-    add_model_options(parser)
-    add_data_options(parser)
-
-
-def tiles(args: argparse.Namespace) -> None:
-    """Write tile files and print the length of every activation tile."""
-    from huffq.layer_tiles import layer_convolution
-    from huffq.testbench import TextForm
-    from huffq.tile_export import export_convolution
-
-    data = load_data(args)
-    model = load_model(args, data.num_classes)
-    reports = export_convolution(
-        args.out_dir,
-        layer_convolution(model, _test_images(data, args.image, 1), args.layer),
-        array_size=args.array_size,
-        relu=not args.no_relu,
-        psums=args.psums,
-        psum_bits=args.psum_bits,
-        every_symbol=args.every_symbol,
-        form=TextForm(header=args.header, newline="\r\n" if args.crlf else "\n"),
-    )
-    for number, report in enumerate(reports):
-        if len(reports) > 1:
-            print(f"Tile {number}")
-        print(report)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from huffq.data import ImageData
 
@@ -186,3 +186,13 @@ def load_model(args: argparse.Namespace, num_classes: int) -> nn.Module:
     model = build_model(args, num_classes)
     checkpoint.load(args.checkpoint, model)
     return model.eval()
+
+
+def test_images(data: ImageData, start: int, count: int) -> Tensor:
+    """Return `count` test images from number `start` on, ``[count,3,H,W]``."""
+    import torch
+
+    total = len(data.test)  # type: ignore[arg-type]  # torch's Dataset declares no length
+    if start > total - count:
+        raise ValueError(f"there are no {count} test images from number {start} on, only {total}")
+    return torch.stack([data.test[i][0] for i in range(start, start + count)])

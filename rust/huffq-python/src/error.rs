@@ -45,7 +45,9 @@ fn with_message(error: &Error, message: String) -> PyErr {
     match error {
         Error::Truncated { .. } | Error::Unfinished => TruncatedFileError::new_err(message),
         Error::Corrupt { .. } => CorruptFileError::new_err(message),
-        Error::UnsupportedVersion { .. } | Error::UnsupportedFeatures { .. } => UnsupportedVersionError::new_err(message),
+        Error::UnsupportedVersion { .. } | Error::UnsupportedFeatures { .. } => {
+            UnsupportedVersionError::new_err(message)
+        }
         Error::Io(_) => PyOSError::new_err(message),
         _ => PyValueError::new_err(message),
     }

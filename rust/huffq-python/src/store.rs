@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use huffq::store::{Batch, Batches, FieldSummary, Reader, ShardSummary, Writer};
@@ -86,8 +87,7 @@ impl StoreWriter {
             let writer = self.lock().take().ok_or_else(closed)?;
             writer.finish().map_err(in_file(&self.path))
         })?;
-        let field =
-            |f: &FieldSummary| (py_totals(py, &f.totals), f.encode_time.as_secs_f64());
+        let field = |f: &FieldSummary| (py_totals(py, &f.totals), f.encode_time.as_secs_f64());
         let shard = |s: ShardSummary| (s.path, s.samples, s.bytes);
         let shards = summary.shards.into_iter().map(shard).collect();
         Ok((summary.samples, shards, summary.fields.iter().map(field).collect()))
@@ -212,13 +212,13 @@ impl StoreReader {
         py: Python<'py>,
         field: usize,
         samples: PyReadonlyArray1<'py, u64>,
-    ) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>)> {
+    ) -> PyResult<[Bound<'py, PyArray1<u64>>; 2]> {
         self.check_field(field)?;
         let samples = samples.as_slice()?;
         let items = py.detach(|| self.reader.sample_items(field, samples));
         let items = items.map_err(in_file(&self.path))?;
         let starts = PyArray1::from_iter(py, items.iter().map(|range| range.start));
-        Ok((starts, PyArray1::from_iter(py, items.iter().map(|range| range.end))))
+        Ok([starts, PyArray1::from_iter(py, items.iter().map(|range| range.end))])
     }
 
     /// Decodes items `start` to `stop` into the bytes of an array in C order.
@@ -233,7 +233,7 @@ impl StoreReader {
     ) -> PyResult<()> {
         let out = out.as_slice_mut()?;
         self.work(py, field, threads, |threads| {
-            self.reader.read(field, &[start..stop], out, threads)
+            self.reader.read(field, slice::from_ref(&(start..stop)), out, threads)
         })
     }
 
@@ -284,10 +284,7 @@ impl StoreReader {
         fields.iter().try_for_each(|&field| self.check_field(field))?;
         let threads = checked_threads(threads)?;
         let batches = Batches::new(self.reader.clone(), fields, start..stop, step, threads);
-        Ok(StoreBatches {
-            path: self.path.clone(),
-            batches: batches.map_err(in_file(&self.path))?,
-        })
+        Ok(StoreBatches { path: self.path.clone(), batches: batches.map_err(in_file(&self.path))? })
     }
 }
 

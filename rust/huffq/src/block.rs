@@ -15,7 +15,7 @@
 
 use crate::error::{Error, Result};
 use crate::lengths::DEFAULT_MAX_LENGTH;
-use crate::{Alphabet, Backend, CodeTable, Codebook, bits, dense, histogram, pivot, serial};
+use crate::{Alphabet, Backend, CodeTable, Codebook, bits, codebook, histogram, pivot, serial};
 
 /// Most symbols of a block at levels fast and dense.
 pub const BLOCK_SYMBOLS: usize = 1 << 16;
@@ -42,7 +42,7 @@ pub struct Coder {
     backend: Backend,
     scratch: pivot::Scratch,
     serial: serial::Scratch,
-    dense: dense::Scratch,
+    codebook: codebook::Scratch,
 }
 
 /// How a block would be coded without a codebook.
@@ -72,8 +72,8 @@ impl Plan {
 impl Coder {
     /// A coder whose inner loops are those of `backend`; the bytes are the same for all.
     pub fn new(backend: Backend) -> Self {
-        let (scratch, dense) = (pivot::Scratch::default(), dense::Scratch::new(backend));
-        Self { backend, scratch, serial: serial::Scratch::default(), dense }
+        let (scratch, codebook) = (pivot::Scratch::default(), codebook::Scratch::new(backend));
+        Self { backend, scratch, serial: serial::Scratch::default(), codebook }
     }
 
     /// Counts `symbols`, each of `alphabet`, and chooses how to code them.
@@ -123,7 +123,7 @@ impl Coder {
             let start = out.len();
             out.push(NESTED);
             let samples = symbols.len() / codebook.geometry().sample_len();
-            codebook.encode_block(symbols, samples, &mut self.dense, out)?;
+            codebook.encode_block(symbols, samples, &mut self.codebook, out)?;
             if out.len() - start < plan.encoded_len() - plan.encoded_len() / NESTED_GAIN {
                 return Ok(());
             }
@@ -141,7 +141,7 @@ impl Coder {
             Method::Serial(table) => {
                 out.push(SERIAL);
                 bits::pack(table.lengths(), 4, out);
-                serial::encode_indexed(symbols, &plan.counts, table, out)?;
+                serial::encode_indexed(self.backend, symbols, &plan.counts, table, out)?;
             }
             Method::Pivot(table, tree) => {
                 out.push(PIVOT);
@@ -184,7 +184,7 @@ impl Coder {
                 let codebook =
                     codebook.ok_or_else(|| Error::corrupt("block", "it lacks a codebook"))?;
                 let samples = out.len() / codebook.geometry().sample_len();
-                codebook.decode_block(body, samples, &mut self.dense, out)?;
+                codebook.decode_block(body, samples, &mut self.codebook, out)?;
             }
             other => return Err(Error::corrupt("block", format!("method {other} is unknown"))),
         }

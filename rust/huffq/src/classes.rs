@@ -5,6 +5,9 @@
 //! it), merged pairwise, the cheapest merge first, and improved again. Integers only: the result
 //! is the same on every machine.
 
+use crate::Backend;
+use crate::kernels::CODES;
+
 /// How far [`cluster`] goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -18,13 +21,16 @@ pub struct Limits {
     pub floor_bits: u64,
 }
 
+/// More than any ideal length, and little enough for sums over 2^15 symbols.
+const LONGEST: i16 = 1 << 14;
+
 /// Steps of Lloyd's algorithm, before merging and after it.
 const STEPS: usize = 4;
 
 /// The class of every context. `counts` holds each context's symbol counts, `alphabet` numbers
 /// each; contexts that were never seen go to class 0. Classes are numbered from 0 without gaps.
-pub fn cluster(counts: &[u32], alphabet: usize, limits: Limits) -> Vec<u8> {
-    let contexts = Contexts::new(counts, alphabet);
+pub fn cluster(backend: Backend, counts: &[u32], alphabet: usize, limits: Limits) -> Vec<u8> {
+    let contexts = Contexts::new(backend, counts, alphabet);
     let mut map = vec![0; contexts.masses.len()];
     let runs = contexts.cut(limits.runs, &mut map);
     if contexts.masses.len() > limits.runs {
@@ -37,6 +43,7 @@ pub fn cluster(counts: &[u32], alphabet: usize, limits: Limits) -> Vec<u8> {
 }
 
 struct Contexts<'a> {
+    backend: Backend,
     counts: &'a [u32],
     alphabet: usize,
     masses: Vec<u64>,
@@ -45,7 +52,7 @@ struct Contexts<'a> {
 }
 
 impl<'a> Contexts<'a> {
-    fn new(counts: &'a [u32], alphabet: usize) -> Self {
+    fn new(backend: Backend, counts: &'a [u32], alphabet: usize) -> Self {
         let contexts = || counts.chunks_exact(alphabet);
         let masses: Vec<u64> = contexts().map(|c| c.iter().map(|&n| u64::from(n)).sum()).collect();
         let shift = |mass: u64| (u64::BITS - mass.leading_zeros()).saturating_sub(15);
@@ -53,7 +60,7 @@ impl<'a> Contexts<'a> {
             .zip(&masses)
             .flat_map(|(c, &mass)| c.iter().map(move |&n| (n >> shift(mass)) as i16))
             .collect();
-        Self { counts, alphabet, masses, scaled }
+        Self { backend, counts, alphabet, masses, scaled }
     }
 
     /// Sorts by mean symbol and cuts into at most `runs` runs of equal mass; returns how many.
@@ -94,18 +101,17 @@ impl<'a> Contexts<'a> {
     /// Moves every context to the class that codes it cheapest, the lowest if several do.
     fn reassign(&self, classes: usize, map: &mut [u8]) {
         let sums = self.sums(map, classes);
-        let lengths: Vec<i16> = sums.chunks_exact(self.alphabet).flat_map(ideal_lengths).collect();
+        // The places of classes that there are not hold the longest codes.
+        let mut lengths = vec![LONGEST; self.alphabet * classes.next_multiple_of(CODES)];
+        for (class, sums) in sums.chunks_exact(self.alphabet).enumerate() {
+            let start = class / CODES * CODES * self.alphabet + class % CODES;
+            let places = lengths[start..].iter_mut().step_by(CODES);
+            places.zip(ideal_lengths(sums)).for_each(|(place, length)| *place = length);
+        }
         for (scaled, class) in self.scaled.chunks_exact(self.alphabet).zip(map) {
-            let costs = lengths.chunks_exact(self.alphabet).map(|lengths| dot(scaled, lengths));
-            // `min_by_key` takes the first of equals.
-            let cheapest = costs.zip(0..).min_by_key(|&(cost, _)| cost);
-            *class = cheapest.map_or(0, |(_, class)| class);
+            *class = self.backend.cheapest(scaled, &lengths) as u8;
         }
     }
-}
-
-fn dot(a: &[i16], b: &[i16]) -> i32 {
-    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
 }
 
 /// Ideal code lengths in 1/256 bits; counts are doubled and raised by one so that none is infinite.
@@ -270,7 +276,7 @@ mod tests {
             let peaks: Vec<u32> = (0..contexts).map(|i| [2, 9][i % 2]).collect();
             let counts: Vec<u32> =
                 peaks.iter().zip(1..).flat_map(|(&peak, i)| around(peak, i)).collect();
-            let map = cluster(&counts, 16, LIMITS);
+            let map = cluster(Backend::current().unwrap(), &counts, 16, LIMITS);
             for (a, b) in peaks.iter().zip(&map).zip(peaks.iter().zip(&map).skip(1)) {
                 assert_eq!(a.0 == b.0, a.1 == b.1, "{map:?}");
             }
@@ -281,21 +287,21 @@ mod tests {
     #[test]
     fn there_are_no_more_classes_than_allowed_and_no_gaps() {
         let counts: Vec<u32> = (0..16).flat_map(|peak| around(peak, 50)).collect();
-        let map = cluster(&counts, 16, LIMITS);
+        let map = cluster(Backend::current().unwrap(), &counts, 16, LIMITS);
         let highest = *map.iter().max().unwrap();
         assert!(highest < 4 && (0..=highest).all(|class| map.contains(&class)), "{map:?}");
     }
 
     #[test]
     fn what_was_never_seen_has_class_zero() {
-        assert_eq!(cluster(&[0; 48], 16, LIMITS), [0; 3]);
-        assert!(cluster(&[], 16, LIMITS).is_empty());
+        assert_eq!(cluster(Backend::current().unwrap(), &[0; 48], 16, LIMITS), [0; 3]);
+        assert!(cluster(Backend::current().unwrap(), &[], 16, LIMITS).is_empty());
     }
 
     #[test]
     fn a_class_that_saves_less_than_the_floor_is_not_kept() {
         let counts: Vec<u32> = [2, 9].iter().flat_map(|&peak| around(peak, 50)).collect();
         let limits = Limits { floor_bits: 1 << 40, ..LIMITS };
-        assert_eq!(cluster(&counts, 16, limits), [0, 0]);
+        assert_eq!(cluster(Backend::current().unwrap(), &counts, 16, limits), [0, 0]);
     }
 }

@@ -57,6 +57,8 @@ pub struct Geometry {
     rest: Vec<Axis>,
     /// Rows and columns of a plane that is read in tiles.
     plane: Option<(usize, usize)>,
+    /// Extents of the first and the second neighbour axis.
+    neighbours: [Option<usize>; 2],
 }
 
 impl Geometry {
@@ -84,7 +86,8 @@ impl Geometry {
         let channel = axes.channel.map_or(Axis { extent: 1, stride: 0 }, |axis| all[axis]);
         let plane = second.zip(first).map(|(rows, columns)| (shape[rows], shape[columns]));
         let plane = plane.filter(|&(rows, columns)| rows >= TILE.0 && columns >= TILE.1);
-        Ok(Self { sample_len, channel, rest, plane })
+        let neighbours = axes.neighbours.map(|axis| axis.map(|axis| shape[axis]));
+        Ok(Self { sample_len, channel, rest, plane, neighbours })
     }
 
     /// Symbols of a sample.
@@ -112,6 +115,11 @@ impl Geometry {
 
     pub(crate) fn plane(&self) -> Option<(usize, usize)> {
         self.plane
+    }
+
+    /// Extents of the first and the second neighbour axis.
+    pub(crate) fn neighbour_extents(&self) -> [Option<usize>; 2] {
+        self.neighbours
     }
 
     /// Symbols that one channel has in a block of `samples`.

@@ -7,8 +7,8 @@
 //! - [`lengths`], [`canonical`]: counts to optimal length-limited codes;
 //! - [`serial`]: codewords one after another, most significant bit first;
 //! - [`pivot`]: the same bits transposed by tree node, which vector units decode at memory speed;
-//! - [`geometry`], [`classes`], [`nested`], [`codebook`], [`dense`]: channels that are alike share
-//!   codes, neighbours are coded together;
+//! - [`geometry`], [`classes`], [`nested`], [`dense`], [`max`], [`codebook`]: channels that are
+//!   alike share codes, neighbours are coded together;
 //! - [`cut`]: where blocks and segments begin and end;
 //! - [`block`]: one run of symbols to bytes and back, in the cheapest of several forms;
 //! - [`segment`]: consecutive blocks and the codebook that they share;
@@ -25,6 +25,7 @@ pub mod array;
 pub mod bits;
 pub mod block;
 pub mod canonical;
+mod channels;
 mod checksum;
 pub mod classes;
 pub mod codebook;
@@ -36,6 +37,8 @@ pub mod geometry;
 pub mod histogram;
 pub mod kernels;
 pub mod lengths;
+mod level;
+pub mod max;
 pub mod nested;
 pub mod parallel;
 pub mod pivot;
@@ -51,5 +54,5 @@ pub use cut::Cut;
 pub use error::{Error, Result};
 pub use geometry::{Axes, Geometry};
 pub use kernels::Backend;
+pub use level::Level;
 pub use parallel::Threads;
-pub use segment::Level;

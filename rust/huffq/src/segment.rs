@@ -7,50 +7,16 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::block::{BLOCK_SYMBOLS, Coder};
-use crate::codebook::TRAINED;
+use crate::block::Coder;
+use crate::channels::TRAINED;
 use crate::cut::{Cut, Slab};
 use crate::error::{Error, Result};
 use crate::histogram::Counts;
 use crate::parallel::{self, Threads};
-use crate::{Alphabet, Backend, Codebook};
+use crate::{Alphabet, Backend, Codebook, Level};
 
 /// Symbols below which training a codebook is not worth a try.
 const MIN_TRAINING: usize = 1 << 12;
-
-/// How hard to compress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    /// Every block by itself: the size of the optimal Huffman code, decoded at memory speed.
-    Fast,
-    /// Channel classes and nested masks under codebooks.
-    #[default]
-    Dense,
-}
-
-impl Level {
-    /// All levels by name.
-    pub const ALL: [(&str, Self); 2] = [("fast", Self::Fast), ("dense", Self::Dense)];
-
-    /// The level of that name.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if there is none.
-    pub fn by_name(name: &str) -> Result<Self> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|&(_, level)| level).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|(name, _)| *name).collect();
-            Error::argument("level", name, format!("be one of {}", names.join(", ")))
-        })
-    }
-
-    /// Most symbols of a block.
-    pub fn block_symbols(self) -> usize {
-        match self {
-            Self::Fast | Self::Dense => BLOCK_SYMBOLS,
-        }
-    }
-}
 
 /// What the blocks of one field have in common, from its first segment to its last.
 #[derive(Clone, Debug)]
@@ -142,8 +108,7 @@ pub fn encode(
         if let Some(segment) = prepared.finish(blocks, false)? {
             return Ok(segment);
         }
-        let encode =
-            |coder: &mut Coder, block| prepared.encode_block(form, coder, block, true);
+        let encode = |coder: &mut Coder, block| prepared.encode_block(form, coder, block, true);
         let blocks = (0..prepared.blocks()).collect();
         let blocks = parallel::map(threads, blocks, || Coder::new(backend), encode)?;
         Ok(prepared.finish(blocks, true)?.expect("the segment goes without a codebook"))
@@ -166,8 +131,8 @@ impl<'a> Prepared<'a> {
         let Segment { blocks, items, codes } = segment;
         let symbols = form.alphabet.symbols_of(codes)?;
         let mut prepared = Self { blocks, items, symbols, codebook: None, time: Duration::ZERO };
-        if form.level != Level::Fast && prepared.symbols.len() >= MIN_TRAINING {
-            prepared.codebook = Some(prepared.train(backend, form)?);
+        if prepared.symbols.len() >= MIN_TRAINING {
+            prepared.codebook = prepared.train(backend, form)?;
         }
         prepared.time = begin.elapsed();
         Ok(prepared)
@@ -178,21 +143,21 @@ impl<'a> Prepared<'a> {
         self.blocks.len()
     }
 
-    fn train(&self, backend: Backend, &Form { alphabet, ref cut, .. }: &Form) -> Result<Codebook> {
+    fn train(&self, backend: Backend, form: &Form) -> Result<Option<Codebook>> {
+        let &Form { level, alphabet, ref cut } = form;
         let (first, symbols) = (cut.slab(self.blocks.start, self.items), &self.symbols);
         if let Cow::Borrowed(geometry) = first.geometry {
             let samples = symbols.len() / geometry.sample_len();
-            return Codebook::train(backend, symbols, samples, geometry, alphabet);
+            return Codebook::train(level, backend, symbols, samples, geometry, alphabet);
         }
-        // Where blocks have some of the channels each, all blocks of an item are looked at.
+        let slab = |block| (cut.slab(block, self.items), self.symbols(cut, block));
+        // Where blocks have some of the channels each, a few items stand for all.
         let unit = if cut.splits_channels() { cut.blocks_per_item() } else { 1 };
-        let step = (symbols.len() / TRAINED).max(1);
-        let all = self.blocks.len() <= unit;
-        let picked = self.blocks.clone().filter(|block| all || (block / unit).is_multiple_of(step));
-        let slabs: Vec<_> = picked
-            .map(|block| (cut.slab(block, self.items), self.symbols(cut, block)))
-            .collect();
-        Codebook::train_on(backend, &slabs, symbols.len(), cut.geometry(), alphabet)
+        let step = if unit > 1 { (symbols.len() / TRAINED).max(1) } else { 1 };
+        let first = self.blocks.start / unit;
+        let picked = |block: &usize| (block / unit - first).is_multiple_of(step);
+        let slabs: Vec<_> = self.blocks.clone().filter(picked).map(slab).collect();
+        Codebook::train_on(level, backend, &slabs, cut.geometry(), alphabet)
     }
 
     fn symbols(&self, cut: &Cut, block: usize) -> &[u8] {
@@ -244,7 +209,7 @@ impl<'a> Prepared<'a> {
 pub(crate) fn for_slab<'a>(codebook: &'a Codebook, slab: &Slab) -> Cow<'a, Codebook> {
     match &slab.geometry {
         Cow::Borrowed(_) => Cow::Borrowed(codebook),
-        Cow::Owned(geometry) => Cow::Owned(codebook.for_slab(geometry, slab.first_channel)),
+        Cow::Owned(_) => Cow::Owned(codebook.for_slab(slab)),
     }
 }
 

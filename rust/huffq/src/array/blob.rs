@@ -46,7 +46,7 @@ impl<'a> Blob<'a> {
         let shape = read_shape(&mut cursor)?;
         let axes = match level {
             Level::Fast => Axes::default(),
-            Level::Dense => axes_from_bytes(cursor.array()?),
+            _ => axes_from_bytes(cursor.array()?),
         };
         let (form, items) = form_of(&shape, alphabet, level, axes).map_err(as_corrupt)?;
         let sizes = read_sizes(&mut cursor, &form, items)?;
@@ -85,7 +85,7 @@ impl<'a> Blob<'a> {
     /// [`Error::InvalidArgument`] if `out` has another number of elements; [`Error::Corrupt`] or
     /// [`Error::Truncated`] name the first part that is damaged.
     pub fn decode(&self, out: &mut [u8], threads: Threads) -> Result<()> {
-        let Form { alphabet, ref cut, .. } = self.form;
+        let Form { level, alphabet, ref cut } = self.form;
         let len = self.items * cut.item_len();
         if out.len() != len {
             let expected = format!("be {len}, as the array has");
@@ -95,7 +95,7 @@ impl<'a> Blob<'a> {
         let parse = |_: &mut (), (i, segment): (usize, &Parts)| {
             let parse = |part| {
                 let bytes = check(part, || format!("the codebook of segment {i}"))?;
-                Codebook::parse(bytes, cut.geometry(), alphabet)
+                Codebook::parse(level, bytes, cut.geometry(), alphabet)
             };
             segment.codebook.map(parse).transpose()
         };
@@ -174,7 +174,7 @@ fn read_sizes(cursor: &mut Cursor, form: &Form, items: usize) -> Result<Vec<(usi
     form.cut
         .segments(items)
         .map(|blocks| {
-            let codebook = if form.level == Level::Fast { 0 } else { size()? };
+            let codebook = if form.level.has_codebooks() { size()? } else { 0 };
             Ok((codebook, blocks.map(|_| size()).collect::<Result<_>>()?))
         })
         .collect()

@@ -32,7 +32,7 @@ use crate::{Alphabet, Axes, Cut, Level, checksum};
 pub const MAX_AXES: usize = 32;
 
 const MAGIC: &[u8; 3] = b"HQA";
-const VERSION: u8 = 0;
+const VERSION: u8 = 1;
 const SIGNED: u8 = 0x80;
 const LEVEL_SHIFT: u8 = 4;
 const CRC_LEN: usize = 4;
@@ -67,11 +67,11 @@ pub fn encode(
     blob.extend([VERSION, alphabet.bits() | (level as u8) << LEVEL_SHIFT | signed]);
     blob.push(shape.len() as u8);
     shape.iter().for_each(|&len| put_varint(len as u64, &mut blob));
-    if level == Level::Dense {
+    if level.has_codebooks() {
         blob.extend(axes_to_bytes(axes));
     }
     for segment in &encoded {
-        if level == Level::Dense {
+        if level.has_codebooks() {
             put_varint(segment.codebook.as_ref().map_or(0, Vec::len) as u64, &mut blob);
         }
         segment.blocks.iter().for_each(|block| put_varint(block.bytes.len() as u64, &mut blob));

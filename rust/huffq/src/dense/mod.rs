@@ -33,7 +33,12 @@
 //! be known before its children's lengths are, decoding goes through a class's masks from the root
 //! down, then merges from the leaves up.
 
-use crate::codebook::{Codebook, check_symbols};
+mod codebook;
+mod train;
+
+pub use codebook::Codebook;
+
+use crate::channels::check;
 use crate::error::Result;
 use crate::nested::{self, Decoder};
 use crate::{Backend, planes};
@@ -75,8 +80,7 @@ impl Codebook {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let geometry = self.geometry();
-        geometry.check_len(symbols.len(), samples)?;
-        check_symbols(self.alphabet(), symbols)?;
+        check(symbols, samples, geometry, self.alphabet())?;
         let Scratch { backend, planes, sequence, encoder, .. } = scratch;
         if sequence.len() < symbols.len() {
             sequence.resize(symbols.len(), 0);

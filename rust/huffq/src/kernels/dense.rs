@@ -46,6 +46,16 @@ impl Backend {
         dispatch!(self, min_sum(a, b))
     }
 
+    /// The first of the codes in which symbols with these counts cost least, in sums that must not
+    /// overflow. For every [`CODES`] codes `lengths` has, symbol after symbol, the length in each.
+    ///
+    /// # Panics
+    /// If there is no symbol, or a group of codes lacks lengths.
+    pub(crate) fn cheapest(self, counts: &[i16], lengths: &[i16]) -> usize {
+        assert!(!counts.is_empty() && lengths.len().is_multiple_of(counts.len() * CODES));
+        dispatch!(self, cheapest(counts, lengths))
+    }
+
     /// Appends the codewords of `symbols` to the lanes, an equal share to each: the first ones get
     /// one more where the shares are not equal.
     ///

@@ -30,6 +30,7 @@ use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 pub(crate) use lanes::{Codewords, LANE_INDEX_BITS, Lane, LaneTable, MAX_LANES};
+pub(crate) use plain::CODES;
 
 /// Readable bytes that a kernel needs behind a sequence walked at the pace of a mask.
 pub(crate) const SLACK: usize = 64;
@@ -249,6 +250,7 @@ impl Backend {
     }
 }
 
+pub(crate) mod contexts;
 mod dense;
 
 /// Bytes of `n` numbers of `depth` bits.

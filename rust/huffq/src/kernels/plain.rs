@@ -11,6 +11,30 @@ pub(super) fn count_ones(mask: &[u8], n: usize) -> usize {
     whole + bytes + part as usize
 }
 
+/// Codes that are weighed side by side.
+pub(crate) const CODES: usize = 16;
+
+/// The first of the codes in which symbols with these counts are cheapest: `lengths` has for every
+/// [`CODES`] of them, symbol after symbol, the length in each.
+#[inline(always)]
+pub(super) fn cheapest(counts: &[i16], lengths: &[i16]) -> usize {
+    let mut best = (i32::MAX, 0);
+    for (group, lengths) in lengths.chunks_exact(CODES * counts.len()).enumerate() {
+        let mut costs = [0i32; CODES];
+        for (&count, lengths) in counts.iter().zip(lengths.as_chunks::<CODES>().0) {
+            for (cost, &length) in costs.iter_mut().zip(lengths) {
+                *cost += i32::from(count) * i32::from(length);
+            }
+        }
+        let cost = costs.iter().fold(i32::MAX, |least, &cost| least.min(cost));
+        if cost < best.0 {
+            let place = costs.iter().position(|&c| c == cost).unwrap_or(0);
+            best = (cost, group * CODES + place);
+        }
+    }
+    best.1
+}
+
 /// The smallest sum of two numbers at one place.
 #[inline(always)]
 pub(super) fn min_sum(a: &[u32], b: &[u32]) -> u32 {

@@ -1,9 +1,28 @@
-//! Multi-symbol decoding of several streams at once.
+//! The serial layout: codewords joined, and several symbols a look-up from several streams at once.
 //!
-//! Shift, load, shift: in one lane each look-up waits some ten cycles for the one before. The lanes
+//! Decoding is shift, load, shift: in one lane each look-up waits some ten cycles for the one before. The lanes
 //! do not depend on each other, so the look-ups of one hide the latency of the others'.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use super::{Backend, Kind};
+
+/// Symbols whose codewords [`Backend::join_codewords`] joins at once.
+pub(crate) const JOINED: usize = 64;
+
+/// The codewords of symbols below 16, each in the low bits, and their lengths.
+pub(crate) struct ShortAlphabet {
+    pub codewords: [u16; 32],
+    pub lengths: [u16; 32],
+}
+
+/// The codewords of eight symbols each, one after another in the low bits, and their lengths; what
+/// exceeds 64 bits is lost.
+#[derive(Default)]
+pub(crate) struct Joined {
+    pub bits: [u64; JOINED / 8],
+    pub lengths: [u64; JOINED / 8],
+}
 
 /// Index bits of [`Entries`]: 16 KiB, which leaves half of a small first-level cache free.
 pub(crate) const INDEX_BITS: u32 = 11;
@@ -36,6 +55,22 @@ pub(crate) struct Lane<'a> {
 }
 
 impl Backend {
+    /// Joins the codewords of symbols, which must be below 16, where the machine has vector
+    /// instructions for it.
+    #[inline]
+    pub(crate) fn join_codewords(
+        self,
+        code: &ShortAlphabet,
+        symbols: &[u8; JOINED],
+    ) -> Option<Joined> {
+        match self.0 {
+            // SAFETY: a `Backend` of this kind exists only where the machine has AVX-512.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => Some(unsafe { avx512::join_codewords(code, symbols) }),
+            _ => None,
+        }
+    }
+
     /// Decodes all `lanes` of the serial layout until one of them comes near the end of its input or
     /// output, or meets a codeword that no entry holds. Nothing behind a lane's output is touched,
     /// whatever the entries are.

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::portable::for_each_square;
 use super::{Codewords, Lane, LaneTable, lanes, plain};
 
 #[target_feature(enable = "popcnt")]
@@ -67,4 +68,26 @@ pub(super) fn transpose(from: &[u8], rows: &[usize; 16], to: &mut [u8], columns:
         // SAFETY: the array has the 16 bytes that are written.
         unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), vector) };
     }
+}
+
+#[target_feature(enable = "sse2")]
+pub(super) fn lines_to_rows(
+    from: &[u8],
+    lines: &[usize; 16],
+    to: &mut [u8],
+    first: usize,
+    stride: usize,
+) {
+    for_each_square(lines, first, stride, |lines, rows| transpose(from, lines, to, rows));
+}
+
+#[target_feature(enable = "sse2")]
+pub(super) fn rows_to_lines(
+    from: &[u8],
+    first: usize,
+    stride: usize,
+    to: &mut [u8],
+    lines: &[usize; 16],
+) {
+    for_each_square(lines, first, stride, |lines, rows| transpose(from, rows, to, lines));
 }

@@ -65,6 +65,18 @@ impl MaskCode {
         Ok(cell.get_or_init(|| code))
     }
 
+    /// Bits, in 1/512, that a byte takes whose bits are set with a probability of `density` / 64.
+    pub(super) fn expected_bits(&self, density: u64) -> u64 {
+        let cost = |(byte, &length): (u32, &u8)| {
+            let set = byte.count_ones();
+            let weight = density.pow(set) * (DENSITIES - density).pow(8 - set);
+            u128::from(weight) * u128::from(length)
+        };
+        let sum: u128 = (0u32..).zip(&self.lengths).map(cost).sum();
+        // The weights sum to 64^8.
+        (sum >> (48 - 9)) as u64
+    }
+
     /// Bits that mask bytes with these counts take.
     pub(super) fn cost(&self, counts: &[u32; 256]) -> u64 {
         counts.iter().zip(&self.lengths).map(|(&n, &l)| u64::from(n) * u64::from(l)).sum()

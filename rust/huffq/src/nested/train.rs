@@ -7,6 +7,7 @@ use super::{ClassCode, Coding, OWN_BITS, STATIC_BITS, static_coding};
 use crate::Backend;
 use crate::classes::ideal_cost;
 use crate::error::Result;
+use crate::pivot::Node;
 
 /// What codes are trained for.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,9 @@ pub(crate) struct Terms {
     /// ...and are this many.
     pub trained: u64,
 }
+
+/// A mask is coded by density where that takes less than this many 64ths of it.
+const WORTH_STATIC: u64 = 63;
 
 /// What a stored mask code takes at least, in practice: trying one costs more than it might save.
 const MIN_CODE_BITS: u64 = 480;
@@ -59,6 +63,49 @@ impl MaskCounter {
         }
         Ok(self.code)
     }
+}
+
+impl ClassCode {
+    /// The code of a class of which nothing but counts is known, by number: a mask whose bits are
+    /// independent is coded by density wherever that saves anything.
+    pub(crate) fn from_counts(backend: Backend, counts: &[u64], flip: u8) -> Result<Self> {
+        let shape = Shape::train(backend, counts, 0)?;
+        let mut code = Self::raw(shape, counts.len(), flip)?;
+        let count = |rank: usize| {
+            let symbol = code.tree.symbols()[rank];
+            counts[usize::from(symbol ^ flip)]
+        };
+        // Of every node its first rank and the counts of its symbols.
+        let mut sums: Vec<(usize, u64)> = Vec::with_capacity(code.codings.len());
+        let mut codings = Vec::with_capacity(code.codings.len());
+        for (index, &node) in code.tree.nodes().iter().enumerate() {
+            let (first, left, right) = match node {
+                Node::Flat { depth, first } => {
+                    let first = usize::from(first);
+                    let middle = first + (1 << depth >> 1);
+                    let right = (middle..first + (1 << depth)).map(count).sum();
+                    ((first), (first..middle).map(count).sum(), right)
+                }
+                Node::Merge { left, .. } => {
+                    let (first, left) = sums[usize::from(left)];
+                    (first, left, sums[index - 1].1)
+                }
+            };
+            sums.push((first, left + right));
+            codings.push(if has_mask(node) { by_density(left, right)? } else { Coding::Raw });
+        }
+        code.codings = codings;
+        Ok(code)
+    }
+}
+
+/// How to store a mask with so many zeros and ones in any order.
+fn by_density(zeros: u64, ones: u64) -> Result<Coding> {
+    let all = (zeros + ones).max(1);
+    let density = ((ones * DENSITIES + all / 2) / all).clamp(1, DENSITIES - 1);
+    let coding = static_coding(density as u8)?;
+    let worth = coding.code().is_some_and(|code| code.expected_bits(density) < 64 * WORTH_STATIC);
+    Ok(if worth { coding } else { Coding::Raw })
 }
 
 fn count_bytes(bytes: &[u8], counts: &mut [u32; 256]) {

@@ -100,7 +100,7 @@ impl Tree {
     }
 
     /// The symbol of every rank below [`used`](Self::used).
-    pub(super) fn symbols(&self) -> &[u8; 256] {
+    pub(crate) fn symbols(&self) -> &[u8; 256] {
         &self.symbols
     }
 

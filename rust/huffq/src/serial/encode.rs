@@ -5,6 +5,7 @@ use super::entry_points::{self, Stretch};
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
 use crate::histogram::Counts;
+use crate::kernels::serial::{JOINED, Joined, ShortAlphabet};
 use crate::{Backend, CodeTable, histogram};
 
 /// Symbols of each stream that make it worth its entry point.
@@ -12,7 +13,7 @@ const LEAST_PER_STREAM: usize = 2048;
 /// Symbols whose number of bits surely fits an entry point.
 const MOST_IN_STREAMS: usize = 1 << 28;
 /// Entry points lie at multiples of this many symbols.
-const STRIDE: usize = 64;
+const STRIDE: usize = JOINED;
 /// Symbols below which the table of pairs costs more than it saves.
 const LEAST_FOR_PAIRS: usize = 512;
 
@@ -23,10 +24,11 @@ const LEAST_FOR_PAIRS: usize = 512;
 /// [`Error::NoCodeword`] names the first symbol that `table` has no codeword for; `out` is then
 /// as it was.
 pub fn encode(symbols: &[u8], table: &CodeTable, out: &mut Vec<u8>) -> Result<u64> {
-    let counts = histogram::count(Backend::current()?, symbols);
+    let backend = Backend::current()?;
+    let counts = histogram::count(backend, symbols);
     check_codewords(symbols, &counts, table)?;
     let bits = table.cost(&counts);
-    let codewords = Codewords::new(table, symbols.len());
+    let codewords = Codewords::new(backend, table, symbols.len());
     BitWriter::append(out, bits, |writer| codewords.put(symbols, writer));
     Ok(bits)
 }
@@ -40,6 +42,7 @@ pub fn encode(symbols: &[u8], table: &CodeTable, out: &mut Vec<u8>) -> Result<u6
 /// # Panics
 /// If `counts` are not those of `symbols`.
 pub fn encode_indexed(
+    backend: Backend,
     symbols: &[u8],
     counts: &Counts,
     table: &CodeTable,
@@ -47,7 +50,7 @@ pub fn encode_indexed(
 ) -> Result<()> {
     check_codewords(symbols, counts, table)?;
     let bits = table.cost(counts);
-    let codewords = Codewords::new(table, symbols.len());
+    let codewords = Codewords::new(backend, table, symbols.len());
     let streams = streams_for(symbols.len()) as u64;
     let mut stretches = Vec::new();
     let (mut first, mut begin) = (0, 0);
@@ -108,38 +111,51 @@ impl Bits {
 
 /// The codewords, ready to be joined.
 struct Codewords {
+    backend: Backend,
     by_symbol: [Bits; 256],
-    /// By two symbols below 16, the first in the low half: a look-up less for each symbol.
-    by_pair: Option<[Bits; 256]>,
+    /// If only symbols below 16 have one, and there are many to encode.
+    short: Option<Short>,
     longest: u32,
 }
 
+struct Short {
+    alphabet: ShortAlphabet,
+    /// By two symbols, the first in the low half: a look-up less for each symbol.
+    by_pair: [Bits; 256],
+}
+
 impl Codewords {
-    fn new(table: &CodeTable, symbols: usize) -> Self {
+    fn new(backend: Backend, table: &CodeTable, symbols: usize) -> Self {
         let mut by_symbol = [Bits::default(); 256];
         for ((own, &bits), &length) in
             by_symbol.iter_mut().zip(table.codewords()).zip(table.lengths())
         {
             *own = Bits { bits: bits.into(), length: length.into() };
         }
-        let small = table.lengths().iter().skip(16).all(|&length| length == 0);
-        let by_pair = (small && symbols >= LEAST_FOR_PAIRS)
-            .then(|| std::array::from_fn(|i| by_symbol[i % 16].then(by_symbol[i / 16])));
-        Self { by_symbol, by_pair, longest: table.max_length().into() }
+        let is_short = table.lengths().iter().skip(16).all(|&length| length == 0);
+        let short = (is_short && symbols >= LEAST_FOR_PAIRS).then(|| Short::new(&by_symbol));
+        Self { backend, by_symbol, short, longest: table.max_length().into() }
     }
 
     /// Puts the codewords of `symbols`, as many at once as fit.
+    #[inline(always)]
     fn put(&self, symbols: &[u8], writer: &mut BitWriter) {
         let four_fit = 4 * self.longest <= BitWriter::MAX_PUT;
-        let rest = match &self.by_pair {
-            Some(by_pair) if four_fit => put_pairs(by_pair, symbols, writer),
-            _ => symbols,
+        let Some(short) = self.short.as_ref().filter(|_| four_fit) else {
+            return if four_fit {
+                self.put_symbols::<4>(symbols, writer)
+            } else {
+                self.put_symbols::<3>(symbols, writer)
+            };
         };
-        if four_fit {
-            self.put_symbols::<4>(rest, writer);
-        } else {
-            self.put_symbols::<3>(rest, writer);
+        let (groups, rest) = symbols.as_chunks::<JOINED>();
+        for group in groups {
+            match self.backend.join_codewords(&short.alphabet, group).filter(fits) {
+                Some(joined) => put_joined(&joined, writer),
+                None => _ = put_pairs(&short.by_pair, group, writer),
+            }
         }
+        self.put_symbols::<4>(put_pairs(&short.by_pair, rest, writer), writer);
     }
 
     #[inline(always)]
@@ -151,6 +167,32 @@ impl Codewords {
             writer.put(all.bits, all.length);
         }
         rest.iter().for_each(|&symbol| writer.put(of(symbol).bits, of(symbol).length));
+    }
+}
+
+impl Short {
+    fn new(by_symbol: &[Bits; 256]) -> Self {
+        let mut alphabet = ShortAlphabet { codewords: [0; 32], lengths: [0; 32] };
+        for (symbol, bits) in by_symbol[..16].iter().enumerate() {
+            alphabet.codewords[symbol] = bits.bits as u16;
+            alphabet.lengths[symbol] = bits.length as u16;
+        }
+        let by_pair = std::array::from_fn(|i| by_symbol[i % 16].then(by_symbol[i / 16]));
+        Self { alphabet, by_pair }
+    }
+}
+
+/// Whether each of the joined codewords can be put at once. Nearly always: eight symbols may take
+/// seven bits each.
+#[inline(always)]
+fn fits(joined: &Joined) -> bool {
+    joined.lengths.iter().all(|&length| length <= BitWriter::MAX_PUT.into())
+}
+
+#[inline(always)]
+fn put_joined(joined: &Joined, writer: &mut BitWriter) {
+    for (&bits, &length) in joined.bits.iter().zip(&joined.lengths) {
+        writer.put(bits, length as u32);
     }
 }
 

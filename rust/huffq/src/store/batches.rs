@@ -45,7 +45,8 @@ impl Batches {
             let mut start = samples.start;
             while start < samples.end {
                 let stop = samples.end.min(start.saturating_add(step));
-                let chunk = fields.iter().map(|&field| decode(&reader, field, start..stop, threads));
+                let chunk =
+                    fields.iter().map(|&field| decode(&reader, field, start..stop, threads));
                 let chunk = chunk.collect::<Result<Chunk>>();
                 let failed = chunk.is_err();
                 // Nobody listens any more, or has heard why there is no more.

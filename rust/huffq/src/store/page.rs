@@ -269,7 +269,7 @@ impl FieldPage {
         if let Some(codebook) = segment.parsed.get() {
             return Ok(Some(codebook));
         }
-        let codebook = Codebook::parse(bytes, form.cut.geometry(), form.alphabet)?;
+        let codebook = Codebook::parse(form.level, bytes, form.cut.geometry(), form.alphabet)?;
         // Threads that come at once each parse it; one result stays.
         Ok(Some(segment.parsed.get_or_init(|| codebook)))
     }

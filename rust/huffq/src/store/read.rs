@@ -67,9 +67,12 @@ impl Reader {
         self.take_from_cache(field, &mut pieces);
         let runs = self.runs(field, &mut pieces)?;
         let backend = Backend::current()?;
-        parallel::map(threads, runs, || (), |(), run| with_coder(backend, |coder| {
-            self.decode_run(field, run, coder)
-        }))?;
+        parallel::map(
+            threads,
+            runs,
+            || (),
+            |(), run| with_coder(backend, |coder| self.decode_run(field, run, coder)),
+        )?;
         Ok(())
     }
 
@@ -215,7 +218,12 @@ impl Reader {
             let field = &self.schema().fields[field].name;
             format!("block {block} of field {field:?} in group {group}")
         };
-        let tag = Tag { kind: Kind::Block, field: field as u16, group: group as u32, place: block as u32 };
+        let tag = Tag {
+            kind: Kind::Block,
+            field: field as u16,
+            group: group as u32,
+            place: block as u32,
+        };
         let mut decode = || {
             let body = frame::payload_of(record, tag)?;
             decode_body(coder, &self.codings[field], &page.fields[field], block, body, out)

@@ -177,9 +177,9 @@ impl Reader {
             return Ok(page);
         }
         let entry = self.root.groups[group].page;
-        let page = Arc::new(self.read_page(group).map_err(|error| {
-            named(error, &format!("index page {group}"))
-        })?);
+        let page = Arc::new(
+            self.read_page(group).map_err(|error| named(error, &format!("index page {group}")))?,
+        );
         caches.pages.put(group, page.clone(), entry.len as usize);
         Ok(page)
     }
@@ -189,8 +189,7 @@ impl Reader {
         let least = before.map_or(HEADER_LEN as u64, |group| group.page.end());
         let first_sample = before.map_or(0, |group| group.samples);
         let here = &self.root.groups[group];
-        let record =
-            read_bytes(&*self.source, self.size, here.page.offset, here.page.len.into())?;
+        let record = read_bytes(&*self.source, self.size, here.page.offset, here.page.len.into())?;
         let payload = frame::payload_of(&record, Tag::new(Kind::Page, group as u32))?;
         let fields = &self.schema.fields;
         let page = Page::parse(payload, fields, &self.codings, least, here.page.offset)?;

@@ -212,9 +212,10 @@ impl Wreck {
         let (first_sample, samples) = group?;
         // A group without most of its blocks is not worth the memory.
         let most = 64 * (remains.blocks.len() + 1);
-        let salvaged = fields.iter().zip(&self.codings).zip(&heads).map(|((field, coding), heads)| {
-            FieldPage::salvaged(coding, samples, field.ragged(), heads, most)
-        });
+        let salvaged =
+            fields.iter().zip(&self.codings).zip(&heads).map(|((field, coding), heads)| {
+                FieldPage::salvaged(coding, samples, field.ragged(), heads, most)
+            });
         Some((first_sample, samples, salvaged.collect::<Option<_>>()?))
     }
 
@@ -237,20 +238,26 @@ impl Wreck {
             rest = others;
             (block, out)
         });
-        let lost = parallel::map(threads, work.collect(), || (), |(), (block, out)| {
-            let Some(&entry) = remains.blocks.get(&(field as u16, block as u32)) else {
-                return Ok(Some(block));
-            };
-            let tag = Tag { kind: Kind::Block, field: field as u16, group, place: block as u32 };
-            let decoded = self.payload(tag, entry).and_then(|body| {
-                with_coder(backend, |coder| decode_body(coder, coding, page, block, &body, out))
-            });
-            match decoded {
-                Ok(()) => Ok(None),
-                Err(Error::Io(error)) => Err(error.into()),
-                Err(_) => Ok(Some(block)),
-            }
-        })?;
+        let lost = parallel::map(
+            threads,
+            work.collect(),
+            || (),
+            |(), (block, out)| {
+                let Some(&entry) = remains.blocks.get(&(field as u16, block as u32)) else {
+                    return Ok(Some(block));
+                };
+                let tag =
+                    Tag { kind: Kind::Block, field: field as u16, group, place: block as u32 };
+                let decoded = self.payload(tag, entry).and_then(|body| {
+                    with_coder(backend, |coder| decode_body(coder, coding, page, block, &body, out))
+                });
+                match decoded {
+                    Ok(()) => Ok(None),
+                    Err(Error::Io(error)) => Err(error.into()),
+                    Err(_) => Ok(Some(block)),
+                }
+            },
+        )?;
         Ok((codes, lost.into_iter().flatten().collect()))
     }
 }

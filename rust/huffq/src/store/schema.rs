@@ -209,7 +209,8 @@ impl FieldSchema {
                 let alphabet = Alphabet::new(bits, self.signed.unwrap_or(false))?;
                 let axes = self.named_axes();
                 self.signed = Some(alphabet.signed());
-                let [channel, first, second] = [axes.channel, axes.neighbours[0], axes.neighbours[1]];
+                let [channel, first, second] =
+                    [axes.channel, axes.neighbours[0], axes.neighbours[1]];
                 self.axes = Some(FieldAxes { channel, neighbours: [first, second] });
                 let cut = self.cut(&shape, axes, level.block_symbols())?;
                 Coding::Codes(Form { level, alphabet, cut })

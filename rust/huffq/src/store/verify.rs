@@ -64,15 +64,20 @@ impl Reader {
         };
         let work = (0..page.fields.len()).flat_map(blocks).collect();
         let backend = Backend::current()?;
-        parallel::map(threads, work, || (), |(), (field, block)| {
-            let entry = page.fields[field].blocks[block];
-            let record = read_bytes(&*self.source, self.size, entry.offset, entry.len.into())?;
-            let symbols = self.codings[field].cut().symbols(block, page.fields[field].items);
-            let mut out = zeros(symbols.len())?;
-            with_coder(backend, |coder| {
-                self.decode_block(coder, &page, (field, group, block), &record, &mut out)
-            })
-        })?;
+        parallel::map(
+            threads,
+            work,
+            || (),
+            |(), (field, block)| {
+                let entry = page.fields[field].blocks[block];
+                let record = read_bytes(&*self.source, self.size, entry.offset, entry.len.into())?;
+                let symbols = self.codings[field].cut().symbols(block, page.fields[field].items);
+                let mut out = zeros(symbols.len())?;
+                with_coder(backend, |coder| {
+                    self.decode_block(coder, &page, (field, group, block), &record, &mut out)
+                })
+            },
+        )?;
         Ok(())
     }
 }

@@ -315,7 +315,9 @@ impl Writer {
             for (number, blocks) in ranges.into_iter().enumerate() {
                 let segment = match (last_range, &mut codes) {
                     (0, codes) => codes.take().expect("one segment takes it").into_owned(),
-                    (_, Some(codes)) => codes[coding.cut().symbols_of(&blocks, items_here)].to_vec(),
+                    (_, Some(codes)) => {
+                        codes[coding.cut().symbols_of(&blocks, items_here)].to_vec()
+                    }
                     (_, None) => unreachable!("only a single segment takes all"),
                 };
                 while self.pool().full() {
@@ -407,10 +409,8 @@ impl Writer {
         }
         self.drain()?;
         self.finish_shard()?;
-        let field = |f: &FieldState| FieldSummary {
-            totals: f.totals.clone(),
-            encode_time: f.encode_time,
-        };
+        let field =
+            |f: &FieldState| FieldSummary { totals: f.totals.clone(), encode_time: f.encode_time };
         let fields = self.fields.iter().map(field).collect();
         let shards = std::mem::take(&mut self.finished);
         Ok(Summary { samples: self.samples, shards, fields })
@@ -426,7 +426,11 @@ impl Writer {
         let finished: u64 = self.finished.iter().map(|shard| shard.samples).sum();
         let Some(shard) = self.shard.take() else { return Ok(finished) };
         let samples = shard.samples();
-        if samples > 0 { shard.suspend()? } else { shard.remove()? }
+        if samples > 0 {
+            shard.suspend()?
+        } else {
+            shard.remove()?
+        }
         Ok(finished + samples)
     }
 

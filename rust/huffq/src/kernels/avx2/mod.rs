@@ -6,9 +6,13 @@ mod encode;
 pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
 
-pub(super) use super::x86::{count_ones, decode_lanes, encode_lanes, transpose};
+pub(super) use super::x86::{
+    count_ones, decode_lanes, encode_lanes, lines_to_rows, rows_to_lines, transpose,
+};
 
 use std::arch::x86_64::*;
+
+use super::contexts::{ClassTable, Positions};
 
 /// Symbols of a step, where a kernel works on whole vectors.
 const STEP: usize = 32;
@@ -47,7 +51,41 @@ pub(super) fn min_sum(a: &[u32], b: &[u32]) -> u32 {
     super::plain::min_sum(a, b)
 }
 
+// Without an instruction that expands under a mask, classes are worked on symbol by symbol.
+
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+pub(super) fn classify(table: &ClassTable, first: &[u8], second: &[u8], classes: &mut [u8]) {
+    super::portable::classify(table, first, second, classes);
+}
+
+#[target_feature(enable = "bmi1,bmi2")]
+pub(super) fn collect(
+    classes: &[u8],
+    used: u32,
+    streams: &[u8],
+    positions: &mut Positions,
+    out: &mut [u8],
+) {
+    super::portable::collect(classes, used, streams, positions, out);
+}
+
+#[target_feature(enable = "bmi1,bmi2")]
+pub(super) fn distribute(
+    classes: &[u8],
+    used: u32,
+    symbols: &[u8],
+    streams: &mut [u8],
+    positions: &mut Positions,
+) {
+    super::portable::distribute(classes, used, symbols, streams, positions);
+}
+
 #[target_feature(enable = "avx2")]
 pub(super) fn interleave(row_len: usize, back: bool, from: &[u8], to: &mut [u8]) {
     super::portable::interleave(row_len, back, from, to);
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn cheapest(counts: &[i16], lengths: &[i16]) -> usize {
+    super::plain::cheapest(counts, lengths)
 }

@@ -4,13 +4,17 @@
 //! forms that write memory are microcoded, and those that zero what is left out wait for the
 //! destination's old value all the same.
 
+mod contexts;
 mod decode;
 mod encode;
 mod planes;
+mod serial;
 
+pub(super) use contexts::{classify, collect, distribute};
 pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
-pub(super) use planes::interleave;
+pub(super) use planes::{interleave, lines_to_rows, rows_to_lines};
+pub(super) use serial::join_codewords;
 
 pub(super) use super::x86::{count_ones, decode_lanes, encode_lanes, transpose};
 
@@ -99,4 +103,9 @@ impl Table {
 #[target_feature(enable = "avx512f")]
 pub(super) fn min_sum(a: &[u32], b: &[u32]) -> u32 {
     super::plain::min_sum(a, b)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn cheapest(counts: &[i16], lengths: &[i16]) -> usize {
+    super::plain::cheapest(counts, lengths)
 }

@@ -1,11 +1,13 @@
 //! Kernels for any machine: 64-bit words, no unsafe code, and what the others must agree with.
 
+mod contexts;
 mod planes;
 
-pub(super) use planes::{interleave, transpose};
+pub(super) use contexts::{classify, collect, distribute};
+pub(super) use planes::{for_each_square, interleave, lines_to_rows, rows_to_lines, transpose};
 
 pub(super) use super::lanes::{decode_any as decode_lanes, encode as encode_lanes};
-pub(super) use super::plain::{count_ones, min_sum};
+pub(super) use super::plain::{cheapest, count_ones, min_sum};
 
 use super::for_depth;
 use super::tables::{COMPRESS, MERGE};

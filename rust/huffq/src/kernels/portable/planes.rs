@@ -54,3 +54,37 @@ pub(in crate::kernels) fn interleave(row_len: usize, back: bool, from: &[u8], to
         }
     }
 }
+
+/// Calls `transpose` for each square of 16 lines of 64 bytes, with its lines and its rows.
+#[inline(always)]
+pub(in crate::kernels) fn for_each_square(
+    lines: &[usize; 16],
+    first: usize,
+    stride: usize,
+    mut transpose: impl FnMut(&[usize; 16], &[usize; 16]),
+) {
+    for square in (0..64).step_by(16) {
+        let row = |i| first + (square + i) * stride;
+        transpose(&lines.map(|line| line + square), &std::array::from_fn(row));
+    }
+}
+
+pub(in crate::kernels) fn lines_to_rows(
+    from: &[u8],
+    lines: &[usize; 16],
+    to: &mut [u8],
+    first: usize,
+    stride: usize,
+) {
+    for_each_square(lines, first, stride, |lines, rows| transpose(from, lines, to, rows));
+}
+
+pub(in crate::kernels) fn rows_to_lines(
+    from: &[u8],
+    first: usize,
+    stride: usize,
+    to: &mut [u8],
+    lines: &[usize; 16],
+) {
+    for_each_square(lines, first, stride, |lines, rows| transpose(from, rows, to, lines));
+}

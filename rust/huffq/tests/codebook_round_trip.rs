@@ -3,8 +3,8 @@
 mod common;
 
 use common::Random;
-use huffq::dense::Scratch;
-use huffq::{Alphabet, Axes, Backend, Codebook, Error, Geometry};
+use huffq::codebook::Scratch;
+use huffq::{Alphabet, Axes, Backend, Codebook, Error, Geometry, Level};
 use proptest::prelude::*;
 
 /// Smooth noise: neighbours in memory are alike, small symbols frequent.
@@ -18,26 +18,55 @@ fn smooth(n: usize, size: u64, random: &mut Random) -> Vec<u8> {
     (0..n).map(|_| next()).collect()
 }
 
-/// The codebook and the blocks of `per_block` samples, which all backends must agree on.
+const LEVELS: [Level; 2] = [Level::Dense, Level::Max];
+
+/// At every level that has codebooks, a codebook and a block, which all backends must agree on.
 fn check(shape: &[usize], axes: Axes, alphabet: Alphabet, samples: usize, symbols: &[u8]) {
+    LEVELS
+        .into_iter()
+        .for_each(|level| check_level(level, shape, axes, alphabet, samples, symbols));
+}
+
+fn train(
+    level: Level,
+    backend: Backend,
+    symbols: &[u8],
+    samples: usize,
+    geometry: &Geometry,
+    alphabet: Alphabet,
+) -> Codebook {
+    let book = Codebook::train(level, backend, symbols, samples, geometry, alphabet);
+    book.unwrap().expect("the level has codebooks")
+}
+
+fn check_level(
+    level: Level,
+    shape: &[usize],
+    axes: Axes,
+    alphabet: Alphabet,
+    samples: usize,
+    symbols: &[u8],
+) {
     let geometry = Geometry::new(shape, axes).unwrap();
     let mut written: Option<(Vec<u8>, Vec<u8>)> = None;
     for backend in Backend::available() {
-        let book = Codebook::train(backend, symbols, samples, &geometry, alphabet).unwrap();
+        let book = train(level, backend, symbols, samples, &geometry, alphabet);
         let (mut stored, mut block) = (Vec::new(), Vec::new());
         book.serialise(&mut stored).unwrap();
         let mut scratch = Scratch::new(backend);
         book.encode_block(symbols, samples, &mut scratch, &mut block).unwrap();
-        let read = Codebook::parse(&stored, &geometry, alphabet).unwrap();
+        let read = Codebook::parse(level, &stored, &geometry, alphabet).unwrap();
         let mut out = vec![0xaa; symbols.len()];
         read.decode_block(&block, samples, &mut scratch, &mut out).unwrap();
-        assert!(out == symbols, "{backend:?}, {shape:?}, {axes:?}, {alphabet}");
+        assert!(out == symbols, "{level:?}, {backend:?}, {shape:?}, {axes:?}, {alphabet}");
         let mut again = Vec::new();
         read.serialise(&mut again).unwrap();
         assert_eq!(again, stored);
         match &written {
             None => written = Some((stored, block)),
-            Some(first) => assert!(*first == (stored, block), "{backend:?}, {shape:?}, {axes:?}"),
+            Some(first) => {
+                assert!(*first == (stored, block), "{level:?}, {backend:?}, {shape:?}, {axes:?}");
+            }
         }
     }
 }
@@ -109,9 +138,9 @@ fn a_codebook_serves_symbols_that_it_was_not_trained_on() {
         let alphabet = Alphabet::new(bits, false).unwrap();
         let zeros = vec![0; 64 * 2048];
         let smooth = smooth(64 * 2048, 1 << (bits - 1), &mut random);
-        for trained_on in [&zeros, &smooth] {
+        for (level, trained_on) in LEVELS.iter().flat_map(|&l| [(l, &zeros), (l, &smooth)]) {
             let backend = Backend::current().unwrap();
-            let book = Codebook::train(backend, trained_on, 64, &geometry, alphabet).unwrap();
+            let book = train(level, backend, trained_on, 64, &geometry, alphabet);
             let noise: Vec<u8> = (0..32 * 2048).map(|_| random.below(1 << bits) as u8).collect();
             let (mut scratch, mut block) = (Scratch::new(backend), Vec::new());
             book.encode_block(&noise, 32, &mut scratch, &mut block).unwrap();
@@ -127,15 +156,17 @@ fn wrong_arguments_are_named() {
     let geometry = Geometry::new(&[2, 3], Axes::of_shape(&[2, 3])).unwrap();
     let alphabet = Alphabet::new(2, false).unwrap();
     let backend = Backend::current().unwrap();
-    let book = Codebook::train(backend, &[0; 12], 2, &geometry, alphabet).unwrap();
-    let mut scratch = Scratch::new(backend);
-    let mut encode = |symbols: &[u8], samples| {
-        book.encode_block(symbols, samples, &mut scratch, &mut Vec::new()).unwrap_err()
-    };
-    assert!(matches!(encode(&[0; 11], 2), Error::InvalidArgument { .. }));
-    assert!(matches!(encode(&[0; 12], usize::MAX), Error::InvalidArgument { .. }));
-    let error = encode(&[0, 0, 0, 0, 4, 0], 1);
-    assert!(matches!(error, Error::CodeOutOfRange { value: 4, index: 4, .. }));
+    for level in LEVELS {
+        let book = train(level, backend, &[0; 12], 2, &geometry, alphabet);
+        let mut scratch = Scratch::new(backend);
+        let mut encode = |symbols: &[u8], samples| {
+            book.encode_block(symbols, samples, &mut scratch, &mut Vec::new()).unwrap_err()
+        };
+        assert!(matches!(encode(&[0; 11], 2), Error::InvalidArgument { .. }));
+        assert!(matches!(encode(&[0; 12], usize::MAX), Error::InvalidArgument { .. }));
+        let error = encode(&[0, 0, 0, 0, 4, 0], 1);
+        assert!(matches!(error, Error::CodeOutOfRange { value: 4, index: 4, .. }));
+    }
     let twice = Axes { channel: Some(1), neighbours: [Some(1), None] };
     for axes in [twice, Axes { channel: Some(2), ..Axes::default() }] {
         assert!(matches!(Geometry::new(&[2, 3], axes), Err(Error::InvalidArgument { .. })));
@@ -144,13 +175,13 @@ fn wrong_arguments_are_named() {
 }
 
 #[test]
-fn exact_bytes() {
+fn exact_bytes_of_level_dense() {
     // Two channels of four tokens: 0 0 1 0 and 1 1 1 1.
     let symbols = [0, 1, 0, 1, 1, 1, 0, 1];
     let geometry = Geometry::new(&[4, 2], Axes::of_shape(&[4, 2])).unwrap();
     let backend = Backend::current().unwrap();
     let alphabet = Alphabet::new(1, false).unwrap();
-    let book = Codebook::train(backend, &symbols, 1, &geometry, alphabet).unwrap();
+    let book = train(Level::Dense, backend, &symbols, 1, &geometry, alphabet);
     let (mut stored, mut block) = (Vec::new(), Vec::new());
     book.serialise(&mut stored).unwrap();
     book.encode_block(&symbols, 1, &mut Scratch::new(backend), &mut block).unwrap();

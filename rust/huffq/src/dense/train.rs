@@ -3,18 +3,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{Codebook, MAX_CLASSES, check_symbols, flip, group, groups};
+use super::codebook::{Codebook, MAX_CLASSES};
+use crate::channels::{TRAINED, check, flip, group, groups, pick};
 use crate::classes::{Limits, cluster};
 use crate::cut::Slab;
 use crate::error::Result;
 use crate::nested::{ClassCode, MaskCounter, Terms};
 use crate::{Alphabet, Backend, Geometry, histogram, planes};
-
-/// Symbols that are looked at, about, of however many there are.
-pub(crate) const TRAINED: usize = 1 << 19;
-
-/// Neighbouring samples are taken together until they have this many symbols.
-const STRETCH: usize = 1 << 12;
 
 /// Symbols between which masks are split anew: what fits the second-level cache.
 const CHUNK: usize = 1 << 16;
@@ -45,15 +40,30 @@ impl Codebook {
         geometry.check_len(symbols.len(), samples)?;
         let (picked, samples) = pick(symbols, samples, geometry.sample_len());
         let slab = Slab { geometry: Cow::Borrowed(geometry), samples, first_channel: 0 };
-        Self::train_on(backend, &[(slab, &picked)], symbols.len(), geometry, alphabet)
+        Self::train_picked(backend, &[(slab, &picked)], symbols.len(), geometry, alphabet)
     }
 
-    /// Trains a codebook for an array of `geometry` on some of the slabs that it is cut into, which
-    /// stand for `total` symbols.
+    /// Trains a codebook for an array of `geometry` on the slabs that it is cut into.
     ///
     /// # Errors
     /// As [`train`](Self::train).
     pub fn train_on(
+        backend: Backend,
+        slabs: &[(Slab, &[u8])],
+        geometry: &Geometry,
+        alphabet: Alphabet,
+    ) -> Result<Self> {
+        let total: usize = slabs.iter().map(|(_, symbols)| symbols.len()).sum();
+        // Slabs that have all channels are alike; of others, each is looked at.
+        let all = slabs.iter().any(|(slab, _)| slab.geometry.channels() < geometry.channels());
+        let step = if all { 1 } else { (total / TRAINED).max(1) };
+        let picked: Vec<_> =
+            slabs.iter().step_by(step).map(|(slab, symbols)| (slab.clone(), *symbols)).collect();
+        Self::train_picked(backend, &picked, total, geometry, alphabet)
+    }
+
+    /// Trains on some slabs that stand for `total` symbols.
+    fn train_picked(
         backend: Backend,
         slabs: &[(Slab, &[u8])],
         total: usize,
@@ -71,25 +81,12 @@ impl Codebook {
         };
         let trainer = Trainer { backend, alphabet, parts, channels: geometry.channels(), terms };
         let counts = trainer.count();
-        let groups = cluster(&counts, alphabet.size(), LIMITS);
+        let groups = cluster(backend, &counts, alphabet.size(), LIMITS);
         let classes = groups.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
         let codes = (0..classes).map(|class| trainer.class(&counts, &groups, class as u8));
         let codes = codes.collect::<Result<_>>()?;
-        Ok(Self::new(geometry, (geometry.channels(), 0), alphabet, groups.into(), codes))
+        Ok(Self::new(geometry, alphabet, groups.clone(), codes))
     }
-}
-
-/// Evenly spaced stretches of samples, about [`TRAINED`] symbols, and how many samples they are.
-fn pick(symbols: &[u8], samples: usize, sample_len: usize) -> (Cow<'_, [u8]>, usize) {
-    let step = symbols.len() / TRAINED;
-    if step < 2 {
-        return (Cow::Borrowed(symbols), samples);
-    }
-    let stretch = STRETCH.div_ceil(sample_len) * sample_len;
-    let mut picked = Vec::with_capacity(2 * TRAINED);
-    symbols.chunks(stretch).step_by(step).for_each(|stretch| picked.extend_from_slice(stretch));
-    let samples = picked.len() / sample_len;
-    (Cow::Owned(picked), samples)
 }
 
 /// The symbols of a slab, channel after channel.
@@ -104,8 +101,7 @@ struct Part {
 impl Part {
     fn new(backend: Backend, slab: &Slab, symbols: &[u8], alphabet: Alphabet) -> Result<Self> {
         let &Slab { ref geometry, samples, first_channel } = slab;
-        geometry.check_len(symbols.len(), samples)?;
-        check_symbols(alphabet, symbols)?;
+        check(symbols, samples, geometry, alphabet)?;
         let mut sequence = vec![0; symbols.len()];
         let identity: Vec<usize> = (0..geometry.channels()).collect();
         let scratch = &mut planes::Scratch::default();

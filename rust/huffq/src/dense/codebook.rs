@@ -11,13 +11,10 @@
 //!
 //! Geometry and alphabet are known from outside.
 
-mod train;
-
 use std::sync::Arc;
 
-pub(crate) use train::TRAINED;
-
 use crate::bits::BitWriter;
+use crate::channels::{self, as_corrupt, flip, groups, number_bits};
 use crate::error::{Error, Result};
 use crate::nested::{BitReader, ClassCode};
 use crate::{Alphabet, Geometry};
@@ -27,9 +24,6 @@ pub const MAX_CLASSES: usize = 8;
 
 /// Bits of the number of classes, less one.
 const CLASSES_BITS: u32 = 3;
-
-/// Most groups of channels that are told apart; beyond that neighbouring channels share one.
-pub const MAX_GROUPS: usize = 1024;
 
 /// The codes of a field's blocks.
 ///
@@ -51,32 +45,36 @@ pub struct Codebook {
 }
 
 impl Codebook {
-    /// For the geometry whose first channel is number `first_channel` of `channels`.
-    fn new(
+    pub(super) fn new(
         geometry: &Geometry,
-        (channels, first_channel): (usize, usize),
         alphabet: Alphabet,
-        groups: Arc<[u8]>,
-        codes: Arc<[ClassCode]>,
+        groups: Vec<u8>,
+        codes: Vec<ClassCode>,
     ) -> Self {
-        let class = |channel: &usize| groups[group(first_channel + channel, channels)];
-        let mut order: Vec<usize> = (0..geometry.channels()).collect();
-        // Stable: within a class, channels stay in order.
-        order.sort_by_key(class);
-        let mut sizes = vec![0; codes.len()];
-        order.iter().for_each(|channel| sizes[usize::from(class(channel))] += 1);
-        let (geometry, order, sizes) = (geometry.clone(), order.into(), sizes.into());
-        Self { geometry, alphabet, channels, groups, order, codes, sizes }
+        let channels = geometry.channels();
+        let (order, sizes) = channels::sort(0..channels, channels, &groups, codes.len());
+        Self {
+            geometry: geometry.clone(),
+            alphabet,
+            channels,
+            groups: groups.into(),
+            order: order.into(),
+            codes: codes.into(),
+            sizes: sizes.into(),
+        }
     }
 
     /// The same codes for a block of another geometry, whose first channel is number
     /// `first_channel` of the array's.
     pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
-        if geometry.channels() == self.order.len() {
-            return Self { geometry: geometry.clone(), ..self.clone() };
+        let mut slab = Self { geometry: geometry.clone(), ..self.clone() };
+        if geometry.channels() < self.channels {
+            let here = first_channel..first_channel + geometry.channels();
+            let (order, sizes) =
+                channels::sort(here, self.channels, &self.groups, self.codes.len());
+            (slab.order, slab.sizes) = (order.into(), sizes.into());
         }
-        let channels = (self.channels, first_channel);
-        Self::new(geometry, channels, self.alphabet, self.groups.clone(), self.codes.clone())
+        slab
     }
 
     /// The geometry that it was made for.
@@ -112,7 +110,7 @@ impl Codebook {
         BitWriter::append(out, 8 + 3 * self.groups.len() as u64 + stored, |writer| {
             writer.put(self.codes.len() as u64 - 1, CLASSES_BITS);
             if self.codes.len() > 1 {
-                let bits = class_bits(self.codes.len());
+                let bits = number_bits(self.codes.len());
                 self.groups.iter().for_each(|&class| writer.put(class.into(), bits));
             }
             self.codes.iter().try_for_each(|code| code.write(writer))
@@ -129,7 +127,7 @@ impl Codebook {
         let mut groups = vec![0; groups(geometry.channels())];
         if classes > 1 {
             for group in &mut groups {
-                *group = reader.read(class_bits(classes))? as u8;
+                *group = reader.read(number_bits(classes))? as u8;
                 if usize::from(*group) >= classes {
                     return Err(Error::corrupt("codebook", format!("class {group} of {classes}")));
                 }
@@ -138,47 +136,6 @@ impl Codebook {
         let read = |_| ClassCode::read(alphabet.size(), flip(alphabet), &mut reader);
         let codes = (0..classes).map(read).collect::<Result<_>>().map_err(as_corrupt)?;
         reader.finish()?;
-        let channels = (geometry.channels(), 0);
-        Ok(Self::new(geometry, channels, alphabet, groups.into(), codes))
+        Ok(Self::new(geometry, alphabet, groups, codes))
     }
-}
-
-/// Checks that `symbols` are an alphabet's.
-pub(crate) fn check_symbols(alphabet: Alphabet, symbols: &[u8]) -> Result<()> {
-    // Symbols are numbers from 0 on, whatever codes they stand for.
-    Alphabet::new(alphabet.bits(), false)?.symbols(symbols).map(drop)
-}
-
-/// What would be a wrong argument, had it not come from a codebook.
-fn as_corrupt(error: Error) -> Error {
-    match error {
-        Error::NotComplete { .. } | Error::InvalidArgument { .. } => {
-            Error::corrupt("codebook", error.to_string())
-        }
-        other => other,
-    }
-}
-
-/// Groups of this many channels.
-fn groups(channels: usize) -> usize {
-    channels.min(MAX_GROUPS)
-}
-
-/// The group of a channel.
-fn group(channel: usize, channels: usize) -> usize {
-    match channels {
-        0..=MAX_GROUPS => channel,
-        _ => (channel as u128 * MAX_GROUPS as u128 / channels as u128) as usize,
-    }
-}
-
-/// Bits of a class's number.
-fn class_bits(classes: usize) -> u32 {
-    usize::BITS - (classes - 1).leading_zeros()
-}
-
-/// What turns symbols into numbers of the same order, and back, by exclusive or: the symbols of
-/// negative numbers lie above those of positive ones.
-fn flip(alphabet: Alphabet) -> u8 {
-    if alphabet.signed() { 1 << (alphabet.bits() - 1) } else { 0 }
 }

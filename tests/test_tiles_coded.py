@@ -1,4 +1,4 @@
-"""The notebook's three files, on the real tile whose coded length the notebook prints."""
+"""Code tables and coded tiles as text, on the real tile whose coded length the notebook prints."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huffq.coded_tile import (
+from huffq import CodeTable
+from huffq.errors import TileError
+from huffq.testbench import TextForm, read_numbers
+from huffq.tiles import (
     TileReport,
-    export_tile,
+    build_table,
+    count_symbols,
     read_code_table,
     read_coded_tile,
-    tile_code,
+    stream_symbols,
     write_code_table,
     write_coded_tile,
 )
-from huffq.errors import TileError
-from huffq.testbench import TextForm, read_numbers
 
 
 @pytest.fixture
@@ -28,23 +30,20 @@ def real_tile(shared_data):
 
 @pytest.mark.parametrize(("every_symbol", "encoded_bits"), [(False, 421), (True, 422)])
 def test_real_tile_has_the_known_length_and_comes_back(
-    shared_data, tmp_path, real_tile, every_symbol, encoded_bits
+    tmp_path, real_tile, every_symbol, encoded_bits
 ):
-    report = export_tile(tmp_path, real_tile, bits=4, signed=False, every_symbol=every_symbol)
-    assert report == TileReport(raw_bits=1152, encoded_bits=encoded_bits)
-
-    plain = tmp_path / "activation_tile0.txt"
-    original = shared_data / "tiles" / "huffman-422" / plain.name
-    assert plain.read_bytes() == original.read_bytes()
-
-    table = read_code_table(tmp_path / "activation_tile0_ref.txt")
+    table = build_table(count_symbols(real_tile, 4), every_symbol=every_symbol)
     assert (table.lengths > 0).sum() == (16 if every_symbol else 13)
-    coded = tmp_path / "activation_tile0_huffman.txt"
-    np.testing.assert_array_equal(read_coded_tile(coded, table, bits=4, signed=False), real_tile)
-    digits = "".join(coded.read_text().split())
+    write_code_table(tmp_path / "ref.txt", table)
+    write_coded_tile(tmp_path / "huffman.txt", real_tile, table, bits=4, signed=False)
+    digits = "".join((tmp_path / "huffman.txt").read_text().split())
     assert len(digits) == encoded_bits
 
-    packed, length = table.encode(real_tile[:, ::-1].astype(np.uint8).ravel())
+    table = read_code_table(tmp_path / "ref.txt")
+    read = read_coded_tile(tmp_path / "huffman.txt", table, bits=4, signed=False)
+    np.testing.assert_array_equal(read, real_tile)
+
+    packed, length = table.encode(stream_symbols(real_tile, 4))
     assert length == encoded_bits
     assert packed == int(digits.ljust(-(-length // 8) * 8, "0"), 2).to_bytes(-(-length // 8), "big")
 
@@ -71,20 +70,22 @@ def test_any_tile_comes_back_from_its_files(
     low = -(1 << (bits - 1)) if signed else 0
     row = st.lists(st.integers(low, low + (1 << bits) - 1), min_size=3, max_size=3)
     rows = np.array(data.draw(st.lists(row, min_size=1, max_size=20)), np.int64)
-    folder = tmp_path_factory.getbasetemp() / "any_tile"
+    folder = tmp_path_factory.getbasetemp()
     form = TextForm(newline=newline, final_newline=final_newline)
-    export_tile(folder, rows, bits=bits, signed=signed, every_symbol=every_symbol, form=form)
+    table = build_table(count_symbols(rows, bits), every_symbol=every_symbol)
+    write_code_table(folder / "ref.txt", table, form)
+    write_coded_tile(folder / "huffman.txt", rows, table, bits=bits, signed=signed, form=form)
 
-    table = read_code_table(folder / "activation_tile0_ref.txt")
+    table = read_code_table(folder / "ref.txt")
     assert len(table.lengths) == 1 << bits
-    coded = folder / "activation_tile0_huffman.txt"
-    read = read_coded_tile(coded, table, bits=bits, signed=signed, channels=3)
+    assert table.lengths.all() or not every_symbol
+    read = read_coded_tile(folder / "huffman.txt", table, bits=bits, signed=signed, channels=3)
     np.testing.assert_array_equal(read, rows)
 
 
 def test_a_symbol_that_does_not_occur_has_a_dash_in_the_table(tmp_path):
     path = tmp_path / "table.txt"
-    write_code_table(path, tile_code(np.array([[0, 0, 2, 0]]), bits=2))
+    write_code_table(path, build_table(np.array([3, 0, 1, 0])))
     assert path.read_text().splitlines() == ["0", "-", "1", "-"]
 
 
@@ -95,6 +96,7 @@ def test_a_symbol_that_does_not_occur_has_a_dash_in_the_table(tmp_path):
         ("0\n2\n", r"table\.txt:2: '2' is not a binary digit"),
         ("1\n0\n", r"table\.txt:1: codeword 1 is 0 in the canonical code"),
         ("00\n01\n", r"table\.txt: "),
+        (f"0\n{'1' * 257}\n", r"table\.txt:2: the codeword has 257 bits; 15 are the most"),
     ],
 )
 def test_malformed_code_tables_are_named(tmp_path, text, message):
@@ -106,22 +108,21 @@ def test_malformed_code_tables_are_named(tmp_path, text, message):
 
 @pytest.mark.parametrize("line", ["", "0", "01", "000", "1111111", "01x"])
 def test_malformed_coded_lines_are_named(tmp_path, line):
-    table = tile_code(np.array([[0, 0, 1, 2]]), bits=2)
     path = tmp_path / "coded.txt"
     path.write_text(f"00\n{line}\n")
     with pytest.raises(TileError, match=r"coded\.txt:2: "):
-        read_coded_tile(path, table, bits=2, signed=False, channels=2)
+        read_coded_tile(
+            path, CodeTable.from_lengths([1, 2, 2, 0]), bits=2, signed=False, channels=2
+        )
 
 
 def test_a_symbol_that_the_table_lacks_is_named(tmp_path):
-    table = tile_code(np.array([[0, 1]]), bits=2)
-    with pytest.raises(TileError, match="no codeword for symbol 3"):
-        write_coded_tile(tmp_path / "coded.txt", np.array([[3, 0]]), table, bits=2, signed=False)
+    path = tmp_path / "coded.txt"
+    for lengths, message in (
+        ([1, 1, 0, 0], "has no codeword for symbol 3 of .*coded.txt"),
+        ([1, 1], "has 2 symbols, not the 4 of .*coded.txt"),
+    ):
+        table = CodeTable.from_lengths(lengths)
+        with pytest.raises(TileError, match=message):
+            write_coded_tile(path, np.array([[3, 0]]), table, bits=2, signed=False)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_tile_that_does_not_fit_makes_no_folder(tmp_path):
-    folder = tmp_path / "tiles"
-    with pytest.raises(TileError, match="value 16"):
-        export_tile(folder, np.array([[16]]), bits=4, signed=False)
-    assert not folder.exists()

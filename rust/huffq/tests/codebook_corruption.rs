@@ -7,10 +7,11 @@ mod guard;
 
 use common::Random;
 use guard::Guarded;
-use huffq::dense::Scratch;
-use huffq::{Alphabet, Axes, Backend, Codebook, Geometry};
+use huffq::codebook::Scratch;
+use huffq::{Alphabet, Axes, Backend, Codebook, Geometry, Level};
 
 struct Case {
+    level: Level,
     geometry: Geometry,
     alphabet: Alphabet,
     samples: usize,
@@ -19,7 +20,7 @@ struct Case {
     block: Vec<u8>,
 }
 
-fn case(bits: u8, shape: &[usize], samples: usize, trained: usize) -> Case {
+fn case(level: Level, bits: u8, shape: &[usize], samples: usize, trained: usize) -> Case {
     let mut random = Random(u64::from(bits) + samples as u64);
     let geometry = Geometry::new(shape, Axes::of_shape(shape)).unwrap();
     let alphabet = Alphabet::new(bits, bits > 4).unwrap();
@@ -32,23 +33,28 @@ fn case(bits: u8, shape: &[usize], samples: usize, trained: usize) -> Case {
             last
         })
         .collect();
-    let trained_book = Codebook::train(backend, &all, trained, &geometry, alphabet).unwrap();
+    let trained_book = Codebook::train(level, backend, &all, trained, &geometry, alphabet);
+    let trained_book = trained_book.unwrap().expect("the level has codebooks");
     let symbols = all[..samples * geometry.sample_len()].to_vec();
     let (mut book, mut block) = (Vec::new(), Vec::new());
     trained_book.serialise(&mut book).unwrap();
     let mut scratch = Scratch::new(backend);
     trained_book.encode_block(&symbols, samples, &mut scratch, &mut block).unwrap();
-    Case { geometry, alphabet, samples, symbols, book, block }
+    Case { level, geometry, alphabet, samples, symbols, book, block }
 }
 
 fn cases() -> Vec<Case> {
     vec![
-        case(1, &[3, 5, 7], 2, 400),
-        case(4, &[2, 6, 8], 3, 600),
-        case(4, &[40, 5], 3, 300),
-        case(8, &[16], 20, 6000),
+        case(Level::Dense, 1, &[3, 5, 7], 2, 400),
+        case(Level::Dense, 4, &[2, 6, 8], 3, 600),
+        case(Level::Dense, 4, &[40, 5], 3, 300),
+        case(Level::Dense, 8, &[16], 20, 6000),
         // Enough for eight lanes.
-        case(3, &[2, 16, 16], 9, 200),
+        case(Level::Dense, 3, &[2, 16, 16], 9, 200),
+        case(Level::Max, 1, &[3, 5, 7], 2, 400),
+        case(Level::Max, 4, &[2, 6, 8], 3, 600),
+        case(Level::Max, 4, &[40, 5], 3, 300),
+        case(Level::Max, 3, &[2, 16, 16], 9, 200),
     ]
 }
 
@@ -72,7 +78,7 @@ impl Case {
     }
 
     fn book(&self) -> Codebook {
-        Codebook::parse(&self.book, &self.geometry, self.alphabet).unwrap()
+        Codebook::parse(self.level, &self.book, &self.geometry, self.alphabet).unwrap()
     }
 }
 
@@ -93,10 +99,13 @@ fn every_truncation_and_every_byte_too_many_is_reported() {
         let longer = [&case.block[..], &[0]].concat();
         assert!(case.decode(&book, &longer, case.samples).is_none());
         for len in 0..case.book.len() {
-            assert!(Codebook::parse(&case.book[..len], &case.geometry, case.alphabet).is_err());
+            assert!(
+                Codebook::parse(case.level, &case.book[..len], &case.geometry, case.alphabet)
+                    .is_err()
+            );
         }
         let longer = [&case.book[..], &[0]].concat();
-        assert!(Codebook::parse(&longer, &case.geometry, case.alphabet).is_err());
+        assert!(Codebook::parse(case.level, &longer, &case.geometry, case.alphabet).is_err());
     }
 }
 
@@ -118,7 +127,7 @@ fn every_bit_flip_of_a_codebook() {
         for bit in 0..8 * case.book.len() {
             let mut book = case.book.clone();
             book[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(book) = Codebook::parse(&book, &case.geometry, case.alphabet) {
+            if let Ok(book) = Codebook::parse(case.level, &book, &case.geometry, case.alphabet) {
                 case.decode(&book, &case.block, case.samples);
             }
         }
@@ -132,7 +141,8 @@ fn any_bytes() {
         let mut guarded = Guarded::new(8192);
         for _ in 0..400 {
             let noise: Vec<u8> = (0..random.below(300)).map(|_| random.next() as u8).collect();
-            let _ = Codebook::parse(guarded.copy(&noise), &case.geometry, case.alphabet);
+            let _ =
+                Codebook::parse(case.level, guarded.copy(&noise), &case.geometry, case.alphabet);
             case.decode(&case.book(), &noise, random.below(1 + case.samples as u64) as usize);
             let mut block = case.block.clone();
             for _ in 0..1 + random.below(6) {
@@ -151,7 +161,8 @@ fn noise_is_never_called_a_wrong_argument() {
     let alphabet = Alphabet::new(4, false).unwrap();
     for _ in 0..20_000 {
         let noise: Vec<u8> = (0..9 + random.below(80)).map(|_| random.next() as u8).collect();
-        if let Err(error) = Codebook::parse(&noise, &geometry, alphabet) {
+        let level = [Level::Dense, Level::Max][random.below(2) as usize];
+        if let Err(error) = Codebook::parse(level, &noise, &geometry, alphabet) {
             let expected =
                 matches!(error, huffq::Error::Corrupt { .. } | huffq::Error::Truncated { .. });
             assert!(expected, "{error}");

@@ -1,0 +1,201 @@
+//! Which class each symbol of a block belongs to.
+
+use std::ops::Range;
+
+use super::matrix::Matrix;
+use crate::channels::{flip, groups, sort};
+use crate::kernels::SLACK;
+use crate::kernels::contexts::{ClassTable, MAX_CLASSES, MAX_LEVELS, Positions};
+use crate::{Alphabet, Backend, Geometry, histogram};
+
+/// Kinds of channels, levels of neighbours, and the class of every combination.
+#[derive(Clone, Debug)]
+pub(super) struct Partition {
+    pub geometry: Geometry,
+    pub alphabet: Alphabet,
+    /// Channels of the array, of which the geometry may have a part.
+    channels: usize,
+    /// The kind of every group of channels.
+    pub kinds: Vec<u8>,
+    /// The level of every number, ascending from 0.
+    pub levels: Vec<u8>,
+    /// For each kind, level of the first and level of the second neighbour its class.
+    pub classes: Vec<u8>,
+    /// Number of classes.
+    pub count: usize,
+    /// The geometry's channels, those of kind 0 first.
+    order: Vec<usize>,
+    /// One for each kind.
+    runs: Vec<Run>,
+}
+
+/// The channels of one kind, neighbours in the order.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    channels: usize,
+    /// The classes of its symbols.
+    pub table: ClassTable,
+    /// One bit for each of these classes.
+    pub used: u32,
+}
+
+impl Partition {
+    /// `levels` are below [`MAX_LEVELS`]; `classes` are below `count`, at most [`MAX_CLASSES`], and
+    /// as many as there are kinds times levels squared.
+    pub(super) fn new(
+        geometry: &Geometry,
+        alphabet: Alphabet,
+        kinds: Vec<u8>,
+        levels: Vec<u8>,
+        classes: Vec<u8>,
+        count: usize,
+    ) -> Self {
+        let level_count = level_count(&levels);
+        let pairs = level_count * level_count;
+        debug_assert!(level_count <= MAX_LEVELS && classes.len().is_multiple_of(pairs));
+        let channels = geometry.channels();
+        let (order, sizes) = sort(0..channels, channels, &kinds, classes.len() / pairs);
+        let run = |(channels, classes): (usize, &[u8])| Run {
+            channels,
+            table: ClassTable::new(alphabet, &levels, classes),
+            used: classes.iter().fold(0, |used, class| used | 1 << class),
+        };
+        let runs = sizes.into_iter().zip(classes.chunks_exact(pairs)).map(run).collect();
+        let geometry = geometry.clone();
+        Self { geometry, alphabet, channels, kinds, levels, classes, count, order, runs }
+    }
+
+    /// The same for a block of another geometry, whose first channel is number `first_channel` of the
+    /// array's.
+    pub(super) fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
+        let mut slab = Self { geometry: geometry.clone(), ..self.clone() };
+        if geometry.channels() < self.channels {
+            let here = first_channel..first_channel + geometry.channels();
+            let (order, sizes) = sort(here, self.channels, &self.kinds, self.runs.len());
+            slab.order = order;
+            slab.runs.iter_mut().zip(sizes).for_each(|(run, size)| run.channels = size);
+        }
+        slab
+    }
+
+    /// Everything in one class.
+    pub(super) fn whole(geometry: &Geometry, alphabet: Alphabet) -> Self {
+        let kinds = vec![0; groups(geometry.channels())];
+        Self::new(geometry, alphabet, kinds, vec![0; alphabet.size()], vec![0], 1)
+    }
+
+    pub(super) fn matrix(&self, backend: Backend, samples: usize) -> Matrix<'_> {
+        Matrix::new(backend, &self.geometry, &self.order, samples)
+    }
+
+    /// The rows of the two neighbours of a row; where there is only one of them it serves as both,
+    /// and where there is none, none.
+    pub(super) fn neighbours(&self, row: usize) -> Option<[usize; 2]> {
+        let [columns, rows] = self.geometry.neighbour_extents();
+        let before = match columns {
+            Some(extent) => row % extent,
+            None => 0,
+        };
+        let first = (before > 0).then(|| row - 1);
+        let second = match (columns, rows) {
+            (Some(width), Some(height)) => {
+                (!(row / width).is_multiple_of(height)).then(|| row - width)
+            }
+            _ => (before > 1).then(|| row - 2),
+        };
+        Some([first.or(second)?, second.or(first)?])
+    }
+
+    /// The kinds of channels that there are, each with its columns.
+    pub(super) fn runs(&self, samples: usize) -> impl Iterator<Item = (&Run, Range<usize>)> {
+        let mut end = 0;
+        self.runs.iter().filter(|run| run.channels > 0).map(move |run| {
+            let start = end;
+            end += run.channels * samples;
+            (run, start..end)
+        })
+    }
+
+    /// Splits a block that was brought into `matrix` (with [`SLACK`] bytes more) by classes.
+    /// Returns where in `buffers.streams` each class's symbols stand.
+    pub(super) fn split(
+        &self,
+        backend: Backend,
+        samples: usize,
+        matrix: &[u8],
+        buffers: &mut Buffers,
+    ) -> Vec<Range<usize>> {
+        let width = self.geometry.channels() * samples;
+        let n = matrix.len() - SLACK;
+        let Buffers { classes, zeros, streams } = buffers;
+        grow(classes, n);
+        grow(zeros, width);
+        let row_of = |row: usize| &matrix[row * width..][..width];
+        for (row, classes) in classes[..n].chunks_exact_mut(width.max(1)).enumerate() {
+            let neighbours = match self.neighbours(row) {
+                Some(neighbours) => neighbours.map(row_of),
+                None => [&zeros[..width]; 2],
+            };
+            for (run, range) in self.runs(samples) {
+                let [first, second] = neighbours.map(|row| &row[range.clone()]);
+                backend.classify(&run.table, first, second, &mut classes[range]);
+            }
+        }
+        let counts = histogram::count(backend, &classes[..n]);
+        let (mut positions, mut end): (Positions, usize) = ([0; MAX_CLASSES], 0);
+        for (position, &count) in positions.iter_mut().zip(&counts).take(self.count) {
+            *position = end;
+            // What a kernel writes behind a class must not reach the next one.
+            end += count as usize + SLACK;
+        }
+        let starts = positions;
+        grow(streams, end + width + SLACK);
+        for (row, classes) in classes[..n].chunks_exact(width.max(1)).enumerate() {
+            for (run, range) in self.runs(samples) {
+                let (classes, symbols) = (&classes[range.clone()], &row_of(row)[range]);
+                backend.distribute(classes, run.used, symbols, streams, &mut positions);
+            }
+        }
+        starts.iter().zip(positions).take(self.count).map(|(&start, end)| start..end).collect()
+    }
+}
+
+/// What [`Partition::split`] works in.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    pub classes: Vec<u8>,
+    pub zeros: Vec<u8>,
+    pub streams: Vec<u8>,
+}
+
+/// Makes `buffer` at least `len` bytes long.
+pub(super) fn grow(buffer: &mut Vec<u8>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+}
+
+/// How many levels there are.
+pub(super) fn level_count(levels: &[u8]) -> usize {
+    levels.last().map_or(1, |&level| usize::from(level) + 1)
+}
+
+impl ClassTable {
+    /// A table for these levels of numbers, and classes of pairs of levels.
+    pub(super) fn new(alphabet: Alphabet, levels: &[u8], classes: &[u8]) -> Self {
+        let level_count = level_count(levels) as u8;
+        let mut table = Self {
+            first: [0; 256],
+            second: [0; 256],
+            classes: [0; 128],
+            alphabet: alphabet.size(),
+        };
+        for (number, &level) in levels.iter().enumerate() {
+            let symbol = number ^ usize::from(flip(alphabet));
+            table.first[symbol] = level * level_count;
+            table.second[symbol] = level;
+        }
+        table.classes[..classes.len()].copy_from_slice(classes);
+        table
+    }
+}
