@@ -72,6 +72,7 @@ _LAZY = {
     "quant",
     "testbench",
     "tiles",
+    "torch",
     "train",
     "words",
 }
