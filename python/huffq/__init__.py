@@ -75,6 +75,7 @@ _LAZY = {
     "torch",
     "train",
     "words",
+    "zarr",
 }
 
 
