@@ -62,7 +62,7 @@ def test_parts_can_be_written_and_shards_read(tmp_path: Path) -> None:
 def test_other_dtypes_and_values_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"float32; the codec huffq\.huffman takes uint8 and int8"):
         create(tmp_path / "a.zarr", CODES.astype(np.float32), HuffmanCodec())
-    with pytest.raises(ValueError, match=r"value 16 at index \d+ does not fit 4 bits"):
+    with pytest.raises(ValueError, match=r"value \d+ at index \d+ does not fit 4 bits"):
         create(tmp_path / "b.zarr", CODES + 9, HuffmanCodec(bits=4))
 
 
