@@ -86,7 +86,7 @@ def handles(path: str) -> int:
     links = []
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
-            links.append(os.readlink(link))
+            links.append(str(link.readlink()))
     return links.count(path)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from huffq import _huffq
 from huffq._atomic import check_output
@@ -298,7 +299,10 @@ def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> in
 
 
 def _field_report(
-    field: dict[str, Any], samples: int, totals: _huffq.Totals, seconds: float
+    field: dict[str, Any],
+    samples: int,
+    totals: tuple[int, int, npt.NDArray[np.uint64]],
+    seconds: float,
 ) -> FieldReport:
     items, record_bytes, counts = totals
     item_shape = [length for length in field["sample_shape"] if length is not None]
