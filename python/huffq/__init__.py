@@ -73,8 +73,10 @@ _LAZY = {
     "rtl",
     "testbench",
     "tiles",
+    "torch",
     "train",
     "words",
+    "zarr",
 }
 
 

@@ -111,8 +111,8 @@ def decode(args: argparse.Namespace) -> None:
     ragged = [name for name in names if dataset[name].ragged]
     if ragged:
         raise ValueError(
-            f"{args.input}: the samples of {ragged[0]!r} differ in length, which numpy's files do not "
-            "hold; choose other fields with --fields, or read it with huffq.open"
+            f"{args.input}: the samples of {ragged[0]!r} differ in length, which numpy's files do "
+            "not hold; choose other fields with --fields, or read it with huffq.open"
         )
     if suffix == ".npy" and len(names) > 1:
         raise ValueError(
