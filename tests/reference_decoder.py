@@ -114,7 +114,7 @@ def nested_of(codebook: Codebook | None, block: Block) -> Nested | None:
 
 
 def decode_array(blob: bytes) -> np.ndarray[Any, Any]:
-    check(blob[:4] == b"HQA\0" and len(blob) > 5, "this is no encoded array of version 0")
+    check(blob[:4] == b"HQA\1" and len(blob) > 5, "this is no encoded array of version 1")
     bits, level, signed, ndim = blob[4] & 15, blob[4] >> 4 & 7, bool(blob[4] & 128), blob[5]
     check(1 <= bits <= 8 and level <= 2 and ndim <= 32, "bits, level or axes are out of range")
     at, shape = 6, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from reference_decoder import (
 )
 from reference_nested import Axes, check_axes, read_varint, usual_axes
 
-VERSION = 0
+VERSION = 1
 SCHEMA, SEGMENT, BLOCK, PAGE, ROOT = range(1, 6)
 
 
@@ -134,7 +135,7 @@ class Field:
         if not self.ragged:
             return joined
         ends = np.cumsum([0, *self.lengths])
-        return [joined[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [joined[a:b] for a, b in pairwise(ends)]
 
 
 def field_axes(described: dict[str, Any], ndim: int, ragged: bool) -> Axes:

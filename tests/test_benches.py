@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).parents[1] / "benches" / "throughput.py"
+STORE = SCRIPT.with_name("store.py")
 
 
 def test_throughput_prints_a_row_for_every_backend() -> None:
@@ -40,3 +41,22 @@ def test_throughput_names_the_peers_that_are_missing() -> None:
     there, missing = json.loads(process.stdout)
     assert there == []
     assert missing == ["zstd -1 (zstandard)", "zstd -3 (zstandard)", "zstd -19 (zstandard)"]
+
+
+def test_store_prints_every_bar_and_format_or_that_it_is_missing() -> None:
+    options = ["--quick", "--mb", "0.2", "--cache-mb", "0.05", "--epochs", "1"]
+    command = [sys.executable, str(STORE), *options]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = process.stdout.splitlines()
+    absent = next((line for line in lines if line.startswith("not installed: ")), "")
+    rows = {line[:22].strip() for line in lines}
+    for name in ("zarr v3", "h5py gzip", "h5py blosc", "np.memmap", "np.savez_compressed"):
+        assert (name in rows) != (name in absent)
+    bars = [line for line in lines if ">=" in line or "<=" in line]
+    for bar in (
+        "encode_dataset",
+        "iter_batches",
+        "microseconds",
+        "seconds over those of np.memmap",
+    ):
+        assert any(line.startswith(bar) for line in bars)

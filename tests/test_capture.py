@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,45 @@ def test_loaders_of_tensors_tuples_and_lists_are_read(model: Reversed) -> None:
     for loader in (DataLoader(TensorDataset(x, labels), 2), x.split(2), [(x[:2], None), (x[2:],)]):
         batches = [batch["last"].values for batch in activations(model, loader, ["last"])]
         np.testing.assert_array_equal(np.concatenate(batches), expected)
+
+
+def test_one_forward_pass_captures_all_layers_and_passes_on_what_comes_with_the_images(
+    model: Reversed,
+) -> None:
+    x, labels, ids = torch.rand(5, 2), torch.arange(5), torch.rand(5, 3, dtype=torch.float64)
+    passes = []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    loader = DataLoader(TensorDataset(x, labels, ids), 2)
+    batches = list(activations(model, loader, ["last", "first"], sides=["label", "vector"]))
+    assert len(passes) == 3
+    assert [list(batch) for batch in batches] == [["last", "first", "label", "vector"]] * 3
+    for name, expected in (("label", labels), ("vector", ids)):
+        found = np.concatenate([batch[name] for batch in batches])
+        np.testing.assert_array_equal(found, expected.numpy(), strict=True)
+    (batch,) = activations(model, [(x, labels.tolist(), ids)], ["first"], sides=["label"])
+    assert (list(batch), batch["label"].tolist()) == (["first", "label"], [0, 1, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (torch.rand(2, 2), "holds 0 items beside its images; sides names 1"),
+        ((torch.rand(2, 2),), "holds 0 items beside its images; sides names 1"),
+        ((torch.rand(2, 2), torch.zeros(3)), r"2 images and 'label' of shape \[3\]; their first"),
+        ((torch.rand(2, 2), 7), r"2 images and 'label' of shape \[\]; their first"),
+    ],
+)
+def test_sides_that_do_not_go_with_the_images_are_refused(
+    model: Reversed, batch: Any, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        next(activations(model, [batch], sides=["label"]))
+
+
+@pytest.mark.parametrize("sides", [["a", "a"], ["first"]])
+def test_names_of_sides_are_their_own(model: Reversed, sides: list[str]) -> None:
+    with pytest.raises(ValueError, match="names must differ, and from those of layers"):
+        activations(model, [], sides=sides)
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,9 @@ def test_arrays_come_back_here_and_by_the_reference(
 
 
 def test_the_example_of_the_page() -> None:
-    data = bytes.fromhex("48 51 43 00 12 01 04 01 00 00 01 18 12 33 27 12 3A 95")
-    one = bytes.fromhex("48 51 80 27 12 00 05 67 79 67 E6 81")
-    two = bytes.fromhex("48 51 80 27 12 03 05 23 38 68 05 53 32")
+    data = bytes.fromhex("48 51 43 01 12 01 04 01 00 00 01 18 12 33 E6 E5 4B 02")
+    one = bytes.fromhex("48 51 81 E6 E5 00 05 67 28 E9 D3 19")
+    two = bytes.fromhex("48 51 81 E6 E5 03 05 23 38 C7 88 5D 56")
     book, reference = huffq.Codebook.from_bytes(data), SharedCodebook(data)
     assert (book.bits, book.dtype, book.sample_shape) == (2, np.uint8, (4,))
     for x, blob in ([0, 2, 0, 3], one), ([[0, 0, 1, 0], [0, 2, 0, 3]], two):
@@ -245,7 +245,7 @@ def test_damage_is_an_error(level: Any) -> None:
                 read(bytes(flipped))
         newer = bytearray(whole)
         newer[3 if whole is data else 2] += 9
-        with pytest.raises(huffq.UnsupportedVersionError, match=r"version 9 .* version 0"):
+        with pytest.raises(huffq.UnsupportedVersionError, match=r"version \d+ .* version 1"):
             read(bytes(newer))
     with pytest.raises(huffq.CorruptFileError, match="HQC"):
         huffq.Codebook.from_bytes(b"PK\x03\x04 something else")

@@ -1,4 +1,4 @@
-"""What the guide says about tiles and small arrays runs as it stands there."""
+"""What the guide says about stores, tiles and small arrays runs as it stands there."""
 
 from __future__ import annotations
 
@@ -17,6 +17,25 @@ GUIDE = Path(__file__).parents[1] / "docs" / "guide.md"
 def blocks(language, heading="Tiles for an accelerator"):
     section = GUIDE.read_text(encoding="utf-8").split(f"## {heading}\n")[1]
     return re.findall(rf"```{language}\n(.*?)```", section.split("\n## ")[0], flags=re.DOTALL)
+
+
+@pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning")  # torchdata calls it
+def test_training_from_a_store_runs(tmp_path, monkeypatch):
+    for package in ("torch", "torchdata", "fsspec"):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in blocks("python", "Train from a store"):
+        exec(compile(code, str(GUIDE), "exec"), names)
+    assert (names["with_url"].path, len(names["with_url"])) == ("memory://train.huffq", 2000)
+
+
+def test_zarr_runs(tmp_path, monkeypatch):
+    pytest.importorskip("zarr", minversion="3")
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python", "Inside zarr")
+    exec(compile(code, str(GUIDE), "exec"), {})
+    assert (tmp_path / "acts.zarr" / "c").is_dir()
 
 
 def test_the_python_of_tiles_runs(tmp_path, monkeypatch):

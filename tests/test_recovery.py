@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import resource
 import struct
 import time
@@ -97,8 +99,8 @@ def test_a_cut_off_footer_costs_nothing(path: Path) -> None:
     data = write(path)
     (root,) = records(data, reference_store.ROOT)
     for end in (len(data) - 1, len(data) - 24, root.offset + 5, root.offset):
+        path.write_bytes(data[:end])
         with pytest.raises(huffq.TruncatedFileError):
-            path.write_bytes(data[:end])
             huffq.open(path)
         assert_recovers(path, data[:end], [])
 
@@ -126,6 +128,7 @@ def test_a_damaged_schema_has_a_copy(path: Path) -> None:
     (root,) = records(write(path), reference_store.ROOT)
     data[root.offset + 50] ^= 1
     path.write_bytes(data)
+    path.with_name("new.huffq").unlink()
     with pytest.raises(huffq.CorruptFileError, match="neither copy of its schema"):
         huffq.recover(path, path.with_name("new.huffq"))
     assert not path.with_name("new.huffq").exists()
@@ -168,26 +171,24 @@ def read_all(path: Path) -> None:
 
 
 def test_every_bit_flip_of_a_small_file_is_an_error_or_harmless(path: Path) -> None:
-    whole = write(path, 20, group_samples=8)
+    whole = write(path, 6, group_samples=4)
     read_all(path)
     quiet = 0
-    for bit in range(8 * len(whole)):
-        damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(damaged)
-        with pytest.raises(huffq.HuffqError):
-            huffq.open(path).verify()
-        try:
-            read_all(path)
-            quiet += 1
-        except huffq.HuffqError:
-            pass
+    with path.open("r+b", buffering=0) as file:
+        for bit in range(8 * len(whole)):
+            os.pwrite(file.fileno(), bytes([whole[bit // 8] ^ 1 << bit % 8]), bit // 8)
+            with pytest.raises(huffq.HuffqError):
+                huffq.open(path, threads=1).verify()
+            with contextlib.suppress(huffq.HuffqError):
+                read_all(path)
+                quiet += 1
+            os.pwrite(file.fileno(), whole[bit // 8 : bit // 8 + 1], bit // 8)
     # Copies that reading has no need of.
     assert 0 < quiet < 4 * len(whole)
 
 
 def test_every_truncation_is_an_error(path: Path) -> None:
-    whole = write(path, 20, group_samples=8)
+    whole = write(path, 6, group_samples=4)
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(huffq.TruncatedFileError):
@@ -204,10 +205,8 @@ def test_random_bit_flips_of_a_large_file(path: Path, soak: bool) -> None:
         path.write_bytes(damaged)
         with pytest.raises(huffq.HuffqError):
             huffq.open(path).verify()
-        try:
+        with contextlib.suppress(huffq.HuffqError):
             read_all(path)
-        except huffq.HuffqError:
-            pass
 
 
 def test_a_file_cut_while_it_is_read_is_an_error(path: Path) -> None:
@@ -294,15 +293,14 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "no fields", file_of(b'{"fields": []}', b"", [], b"")
 
 
-@pytest.mark.parametrize(("what", "data"), hostile(), ids=lambda x: x if isinstance(x, str) else "")
-def test_hostile_files_are_refused_at_once(path: Path, what: str, data: bytes) -> None:
+@pytest.mark.parametrize("data", [pytest.param(data, id=what) for what, data in hostile()])
+def test_hostile_files_are_refused_at_once(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = time.perf_counter()
-    with pytest.raises((huffq.CorruptFileError, ValueError, MemoryError)) as refused:
+    with pytest.raises(huffq.CorruptFileError):  # noqa: PT012 (either may notice)
         dataset = huffq.open(path)
         dataset.verify()
-    assert not isinstance(refused.value, MemoryError), what
     with pytest.raises(huffq.CorruptFileError):
         huffq.recover(path, path.with_name("new.huffq"))
     assert time.perf_counter() - begin < 0.2

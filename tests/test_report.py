@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import huffq
+from huffq.encode_report import EncodeReport, FieldReport
 from huffq.report import encode_table, format_bytes, format_rate, format_table, info_table
-from huffq.writer import EncodeReport, FieldReport
 
 
 def field(name, counts, encoded_bits, seconds):
@@ -17,6 +17,7 @@ def field(name, counts, encoded_bits, seconds):
         bits=2,
         signed=False,
         samples=1,
+        elements=sum(counts),
         counts=np.array(counts),
         encoded_bits=encoded_bits,
         encode_seconds=seconds,
@@ -60,7 +61,7 @@ def test_encode_table_has_a_row_per_field_and_one_for_the_file():
         "a": field("a", [2, 2, 0, 0], 8, 1e-6),
         "b": field("b", [4, 0, 0, 0], 4, 1e-6),
     }
-    report = EncodeReport(samples=1, fields=fields, encoded_bits=20, seconds=1.0)
+    report = EncodeReport(samples=1, fields=fields, encoded_bits=20, seconds=1.0, paths=["a"])
     rows = [line.split() for line in encode_table(report, {"a": 2e-6, "b": 2e-6}).splitlines()[2:]]
     assert rows == [
         ["a", "2x3", "2", "0.50", "1.000", "2.000", "1.0000", "4", "M/s", "2", "M/s"],

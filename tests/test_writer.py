@@ -85,9 +85,12 @@ def test_a_batch_with_a_wrong_value_is_not_taken(path: Path) -> None:
 
 
 def test_an_exception_leaves_whole_groups_only(path: Path) -> None:
-    with pytest.raises(RuntimeError, match="boom"), huffq.Writer(path, bits=BITS) as writer:
-        writer.write({"conv": CODES[:100], "label": LABELS[:100]})
+    def source() -> Iterator[Any]:
+        yield from stream(stop=100)
         raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        huffq.encode_dataset(source(), path, bits=BITS)
     assert list(path.parent.iterdir()) == []
     assert interrupted(path, 4900) == 2 * GROUP
     assert [p.name for p in path.parent.iterdir()] == ["acts.huffq.part"]
@@ -329,7 +332,8 @@ import huffq
 codes = np.load(sys.argv[2], mmap_mode="r")
 def source(start):
     for first in range(start, len(codes), 128):
-        yield {"conv": codes[first:first + 128], "label": np.arange(first, min(first + 128, len(codes)))}
+        part = codes[first:first + 128]
+        yield {"conv": part, "label": np.arange(first, first + len(part))}
 huffq.encode_dataset(source, sys.argv[1], bits={"conv": 4}, threads=2, resume=True)
 """
 

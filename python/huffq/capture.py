@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,8 @@ from huffq.quant import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import numpy.typing as npt
+
     from huffq.codes import Codes
     from huffq.quant import QuantizedLayer
 
@@ -29,7 +32,7 @@ T = TypeVar("T")
 
 _MAX_BITS = 8
 
-Batch = Tensor | tuple[Tensor, ...] | list[Tensor]
+Batch = Tensor | tuple[Any, ...] | list[Any]
 """Images ``[N, ...]``, alone or first in a tuple or list (as with labels)."""
 
 
@@ -40,8 +43,13 @@ def activations(
     device: torch.device | str | None = None,
     *,
     signed: Sequence[str] = (),
-) -> Iterator[dict[str, Codes]]:
+    sides: Sequence[str] = (),
+) -> Iterator[dict[str, Any]]:
     """Yield, batch by batch, the integer codes at the inputs of quantised layers.
+
+    The network runs once per batch, however many layers there are. Codes come with their bit width
+    and scale; labels, and whatever else a batch holds beside its images, go along under the names
+    in `sides`.
 
     Bit width and signedness of a layer are the same in every batch. A layer whose inputs in the
     first batch have no negative code gives uint8 of its own bit width; any other gives int8 with
@@ -55,13 +63,18 @@ def activations(
         layers: Names of the layers to capture; None captures every quantised layer.
         device: Where to run; the model is moved there. None runs where the model is.
         signed: Layers to give as int8 of 8 bits whatever the first batch holds.
+        sides: Names for what follows the images in each batch, in order; it is passed on as arrays
+            ``[N, ...]`` of its own dtype.
 
     Returns:
-        An iterator of dicts from layer name to codes ``[N, ...]``, in the order of `layers`.
+        An iterator of dicts from layer name to codes ``[N, ...]``, in the order of `layers`, and
+        after them from the names in `sides` to arrays.
 
     Raises:
         LayerError: A layer is unknown, not quantised, or does not run exactly once per batch.
-        DataError: `loader` gives no images, or something other than images. Raised on iteration.
+        ValueError: A name in `sides` comes twice, or is that of a layer.
+        DataError: `loader` gives no images, or something other than images, or nothing to go by a
+            name in `sides`, or not as much of it as images. Raised on iteration.
         ExtractionError: Values are not integer codes or not finite, or codes do not fit what the
             first batch declared: list their layer in `signed`. Raised on iteration.
     """
@@ -71,9 +84,13 @@ def activations(
         raise LayerError("there is no quantised layer to capture")
     for name in signed:
         find_layer(model, name)
+    if len({*targets, *sides}) < len(targets) + len(sides):
+        raise ValueError(
+            f"sides are {', '.join(sides)}; names must differ, and from those of layers"
+        )
     if device is not None:
         model.to(device)
-    return _stream(model, loader, targets, dict.fromkeys(signed, _MAX_BITS))
+    return _stream(model, loader, targets, dict.fromkeys(signed, _MAX_BITS), sides)
 
 
 def layer_inputs(model: nn.Module, batch: Batch, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -103,7 +120,8 @@ def _stream(
     loader: Iterable[Batch],
     targets: dict[str, QuantizedLayer],
     signed_bits: dict[str, int | None],
-) -> Iterator[dict[str, Codes]]:
+    sides: Sequence[str],
+) -> Iterator[dict[str, Any]]:
     """Capture batch after batch; `signed_bits` gets what the first declares, None for unsigned."""
 
     def extract(name: str, x: Tensor) -> Codes:
@@ -128,7 +146,8 @@ def _stream(
     _require_finite_weights(model)
     empty = True
     for batch in loader:
-        yield _visit_inputs(model, batch, targets, extract)
+        beside = _side_arrays(batch, sides)
+        yield {**_visit_inputs(model, batch, targets, extract), **beside}
         empty = False
     if empty:
         raise DataError("the loader gives no batch; there is nothing to capture")
@@ -163,6 +182,26 @@ def _visit_inputs(
         if name not in results:
             raise LayerError(f"layer {name!r} does not run in a forward pass")
     return {name: results[name] for name in targets}
+
+
+def _side_arrays(batch: Batch, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    images = _images(batch)
+    items = () if isinstance(batch, Tensor) else batch[1:]
+    if len(items) < len(names):
+        raise DataError(
+            f"a batch holds {len(items)} items beside its images; sides names {len(names)}"
+        )
+    arrays = {
+        name: x.numpy(force=True) if isinstance(x, Tensor) else np.asarray(x)
+        for name, x in zip(names, items, strict=False)
+    }
+    for name, array in arrays.items():
+        if array.shape[:1] != (len(images),):
+            raise DataError(
+                f"a batch holds {len(images)} images and {name!r} of shape {list(array.shape)}; "
+                "their first axes must agree"
+            )
+    return arrays
 
 
 def _images(batch: Batch) -> Tensor:

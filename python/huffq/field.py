@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from huffq import _huffq
 from huffq.codec import as_bytes
 from huffq.codes import as_scale, dequantize
 from huffq.shards import Shards
@@ -64,7 +63,7 @@ class Field:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """``(samples, *sample_shape)``, ints; None for an extent that differs from sample to sample."""
+        """``(samples, *sample_shape)``; None for an extent that differs from sample to sample."""
         return (len(self), None, *self.item_shape) if self.ragged else (len(self), *self.item_shape)
 
     def __repr__(self) -> str:
@@ -115,6 +114,29 @@ class Field:
         numbers = sample_numbers(index, len(self))
         found = self._samples(numbers)
         return found if np.ndim(index) else found[0]
+
+    def take(self, samples: npt.ArrayLike, out: Array | None = None) -> Any:
+        """Return several samples, as indexing does; in an array that is there already, if given.
+
+        Args:
+            samples: Sample numbers, or booleans for all samples.
+            out: Array to decode into, ``[n, *item_shape]`` of the field's dtype, in C order; not
+                for ragged fields.
+
+        Raises:
+            IndexError, CorruptFileError: As for indexing.
+            ValueError: `out` is not such an array.
+        """
+        numbers = sample_numbers(samples, len(self))
+        if out is None:
+            return self._samples(numbers)
+        shape = (len(numbers), *self.item_shape)
+        fits = out.shape == shape and out.dtype == self.dtype and out.flags.c_contiguous
+        if self.ragged or not fits:
+            raise ValueError(
+                f"out must be {self.dtype}{list(shape)} in C order, and the field not ragged"
+            )
+        return self._gather(numbers, out)
 
     def dequantize(self, index: Index = slice(None), dtype: npt.DTypeLike | None = None) -> Any:
         """Return ``scale * (codes - zero_point)`` of the samples that `index` selects.
@@ -180,8 +202,9 @@ class Field:
             return self._ragged(numbers)
         return self._gather(numbers)
 
-    def _gather(self, numbers: npt.NDArray[np.integer]) -> Array:
-        out: Array = np.empty((len(numbers), *self.item_shape), self.dtype)
+    def _gather(self, numbers: npt.NDArray[np.integer], out: Array | None = None) -> Array:
+        if out is None:
+            out = np.empty((len(numbers), *self.item_shape), self.dtype)
         for shard, places, local in self._by_shard(numbers):
             whole = len(local) == len(numbers)
             part = out if whole else np.empty((len(local), *self.item_shape), self.dtype)

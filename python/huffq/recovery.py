@@ -59,8 +59,9 @@ def recover(
 ) -> RecoveryReport:
     """Write every whole sample of a damaged or unfinished file to a new file.
 
-    A sample is whole if all of its fields are. Neither footer nor index is needed, and each codebook
-    has a second copy. The new file's metadata keep where its samples stood; see `original_indices`.
+    A sample is whole if all of its fields are. Neither footer nor index is needed, and each
+    codebook has a second copy. The new file's metadata keep where its samples stood; see
+    `original_indices`.
 
     Args:
         path: The file; a ``.part`` of an interrupted writer will do.

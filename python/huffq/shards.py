@@ -13,6 +13,7 @@ import numpy as np
 
 from huffq import _huffq
 from huffq._atomic import atomic_writer
+from huffq._remote import is_url, open_reader, read_url
 from huffq.errors import CorruptFileError, DataError
 
 MANIFEST = "manifest.json"
@@ -26,10 +27,11 @@ _SAME = ("name", "bits", "signed", "item_bytes", "dtype", "sample_shape", "attri
 
 
 class Shard(NamedTuple):
-    """One file of a dataset."""
+    """One file of a dataset, and that file if it is open already."""
 
     path: str
     samples: int
+    reader: _huffq.StoreReader | None = None
 
 
 class Shards:
@@ -69,12 +71,12 @@ class Shards:
 
     def _checked(self, number: int) -> _huffq.StoreReader:
         shard = self._shards[number]
-        reader = self._open(shard.path)
+        reader = shard.reader or self._open(shard.path)
         if len(self._shards) > 1 or shard.samples != reader.samples:
             if reader.samples != shard.samples:
                 raise CorruptFileError(
-                    f"{shard.path} has {reader.samples} samples; the manifest says {shard.samples}: "
-                    "rebuild it with huffq.write_manifest"
+                    f"{shard.path} has {reader.samples} samples; the manifest says "
+                    f"{shard.samples}: rebuild it with huffq.write_manifest"
                 )
             first = self.schema or json.loads(reader.schema)
             if _forms(json.loads(reader.schema)) != _forms(first):
@@ -102,18 +104,21 @@ def _forms(schema: dict[str, Any]) -> list[dict[str, Any]]:
 def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[Shard]:
     """Return the files of the dataset `path`, which is one of them or a folder.
 
+    A URL is that of a folder if it ends with a slash.
+
     Raises:
         DataError: A folder has no manifest.
         CorruptFileError: The manifest is no such list.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        return [Shard(path, open_(path).samples)]
-    manifest = folder / MANIFEST
+    remote = is_url(path)
+    if not (path.endswith("/") if remote else Path(path).is_dir()):
+        reader = open_(path)
+        return [Shard(path, reader.samples, reader)]
+    manifest = os.path.join(path, MANIFEST)  # noqa: PTH118  (of URLs, too)
     try:
-        listed = json.loads(manifest.read_bytes())
+        listed = json.loads(read_url(manifest) if remote else Path(manifest).read_bytes())
         version, shards = listed["version"], listed["shards"]
-        found = [Shard(os.fspath(folder / s["file"]), int(s["samples"])) for s in shards]
+        found = [Shard(os.path.join(path, s["file"]), int(s["samples"])) for s in shards]  # noqa: PTH118
     except FileNotFoundError:
         raise DataError(
             f"{path} is a folder without {MANIFEST}; huffq.write_manifest makes one of its shards"
@@ -170,4 +175,4 @@ def write_manifest(
 
 
 def _open(path: str) -> _huffq.StoreReader:
-    return _huffq.StoreReader(path, 0)
+    return open_reader(path, 0)

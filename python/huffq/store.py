@@ -10,6 +10,7 @@ import numpy as np
 
 from huffq import _huffq
 from huffq._progress import progress_bar
+from huffq._remote import open_reader
 from huffq.errors import CorruptFileError
 from huffq.field import Array, Field
 from huffq.shards import Shards, find_shards
@@ -27,7 +28,8 @@ def open(  # noqa: A001
     """Open a `.huffq` file, or a folder of them, for reading; no block is read yet.
 
     Args:
-        path: The file; or a folder with a manifest.
+        path: The file, or a folder with a manifest; or the URL of one, of any protocol that fsspec
+            knows, a folder's with a slash at its end. What is behind a URL is read by range.
         threads: Upper bound on threads for each read; None is every core that the process may use.
         cache_bytes: Bytes of decoded blocks that each open file keeps.
 
@@ -36,6 +38,7 @@ def open(  # noqa: A001
         TruncatedFileError: The file was cut off, or never finished.
         UnsupportedVersionError: Another version of huffq wrote it.
         DataError: A folder has no manifest.
+        ModuleNotFoundError: A URL needs a package that is not installed.
         OSError: The file cannot be read.
     """
     return Dataset(path, threads, cache_bytes)
@@ -45,8 +48,8 @@ class Dataset:
     """An open dataset: named fields of equally many samples.
 
     ``len(dataset)`` is the number of samples; ``name in dataset`` tells whether it has a field of
-    that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and of
-    forked processes, may read one dataset. It pickles as its path.
+    that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and
+    of forked processes, may read one dataset. It pickles as its path.
 
     Attributes:
         path: The file or folder.
@@ -76,7 +79,7 @@ class Dataset:
             raise CorruptFileError(f"{self.path}: its metadata is no JSON object")
 
     def _open(self, path: str) -> _huffq.StoreReader:
-        return _huffq.StoreReader(path, self._cache_bytes)
+        return open_reader(path, self._cache_bytes)
 
     def _field(self, number: int, description: dict[str, Any]) -> Field:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from huffq import _huffq
 from huffq._atomic import check_output
@@ -32,10 +33,10 @@ class Writer:
     """Writes a dataset batch by batch; a context manager.
 
     Blocks are coded by threads while the caller computes the next batch. The file grows as
-    ``NAME.part`` and takes its name when the ``with`` block ends well. If it ends with an exception,
-    Ctrl-C included, the part stays, provided that a whole group of samples is in it, and
-    ``resume=True`` goes on with it. Memory holds the batch, one unfinished group (up to 8 Mi symbols
-    of a field and 64 Mi of all) and a few segments that are being coded.
+    ``NAME.part`` and takes its name when the ``with`` block ends well. If it ends with an
+    exception, Ctrl-C included, the part stays, provided that a whole group of samples is in it, and
+    ``resume=True`` goes on with it. Memory holds the batch, one unfinished group (up to 8 Mi
+    symbols of a field and 64 Mi of all) and a few segments that are being coded.
 
     Example:
         >>> import numpy as np, tempfile
@@ -65,9 +66,9 @@ class Writer:
 
         Args:
             path: The file; with `shard_bytes`, a folder.
-            bits: Bit width 1 to 8 of plain uint8 and int8 arrays, for all fields or by name. `Codes`
-                know theirs. With a dict, fields without bits are stored as they are, and so are
-                arrays of all other dtypes.
+            bits: Bit width 1 to 8 of plain uint8 and int8 arrays, for all fields or by name.
+                `Codes` know theirs. With a dict, fields without bits are stored as they are, and so
+                are arrays of all other dtypes.
             level: As for `huffq.encode`.
             threads: Number of threads; None is every core that the process may use.
             metadata: JSON-serialisable mapping that is stored with the file.
@@ -135,8 +136,8 @@ class Writer:
             The number of samples appended.
 
         Raises:
-            ValueError: A value does not fit its field's bits (names field, sample, value and index),
-                or the batch differs from the first in fields, bits, scale or sample shape.
+            ValueError: A value does not fit its field's bits (names field, sample, value and
+                index), or the batch differs from the first in fields, bits, scale or sample shape.
             TypeError: An array has a dtype that cannot be stored.
             OSError: The disk does not take it.
         """
@@ -218,15 +219,16 @@ def encode_dataset(
     """Encode a dataset into a `.huffq` file, or a folder of them, in one pass.
 
     Memory and interruptions are as for `Writer`. An older file of that name stays as it was until
-    the new one is whole. The bytes depend on codes and options alone, not on batch sizes or threads.
+    the new one is whole. The bytes depend on codes and options alone, not on batch sizes or
+    threads.
 
     Args:
         source: A whole array or memory map; `huffq.Codes`; a dict of these, one per field; or an
             iterable of such batches, for example `huffq.capture.activations`. First axis = samples.
-            The field of a lone array is called ``"data"``. Arrays of uint8 and int8 are coded, those
-            of other dtypes in a dict are stored as they are; `huffq.Ragged`, or a list of arrays, is
-            samples of differing length. Or a function of a sample's number that returns such a
-            source from that sample on.
+            The field of a lone array is called ``"data"``. Arrays of uint8 and int8 are coded,
+            those of other dtypes in a dict are stored as they are; `huffq.Ragged`, or a list of
+            arrays, is samples of differing length. Or a function of a sample's number that returns
+            such a source from that sample on.
         path: The file; with `shard_bytes`, a folder.
         bits: Bit width 1 to 8, for all fields or by name. `Codes` know theirs; None infers it from
             whole arrays.
@@ -242,8 +244,8 @@ def encode_dataset(
     Raises:
         DataError: The source gave no samples.
         ValueError: A value does not fit its field's bits (names field, sample, value and index), or
-            batches differ in fields, bit width, scale or sample shape; `bits` names an unknown field
-            or contradicts `Codes`; or what is to be resumed has other options or metadata.
+            batches differ in fields, bit width, scale or sample shape; `bits` names an unknown
+            field or contradicts `Codes`; or what is to be resumed has other options or metadata.
         TypeError: An array's dtype cannot be stored, or a field's name is no string.
         OSError: The file cannot be written.
     """
@@ -297,7 +299,10 @@ def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> in
 
 
 def _field_report(
-    field: dict[str, Any], samples: int, totals: _huffq.Totals, seconds: float
+    field: dict[str, Any],
+    samples: int,
+    totals: tuple[int, int, npt.NDArray[np.uint64]],
+    seconds: float,
 ) -> FieldReport:
     items, record_bytes, counts = totals
     item_shape = [length for length in field["sample_shape"] if length is not None]

@@ -24,7 +24,7 @@ from huffq.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from huffq import CodeTable, Dataset
+    from huffq import CodeTable, Dataset, Field
     from huffq.tiles import CodedTiles, Convolution, Export, Tiling
 
 
@@ -219,11 +219,11 @@ def _train(
                 f"{args.table} has no field {name!r}; it has {', '.join(dataset.fields)}"
             )
     table = train_table(_dataset_tilings(args, dataset, convolutions), max_length=args.max_length)
-    fields = {name: dataset[name] for name in convolutions}
-    return {
-        name: c.with_activations(fields[name].bits, fields[name].dtype == np.int8)
-        for name, c in convolutions.items()
-    }, table
+    known = {}
+    for name, convolution in convolutions.items():
+        field = dataset[name]
+        known[name] = convolution.with_activations(_bits(field), field.dtype == np.int8)
+    return known, table
 
 
 def _dataset_tilings(
@@ -239,9 +239,17 @@ def _dataset_tilings(
         for name, convolution in convolutions.items():
             field = dataset[name]
             for piece in chunks(field.shape):
-                codes = Codes(field[piece], field.bits)
+                codes = Codes(field[piece], _bits(field))
                 yield _tiling(args, replace(convolution, codes=codes))
                 advance(piece.stop - piece.start)
+
+
+def _bits(field: Field) -> int:
+    from huffq.errors import DataError
+
+    if field.bits is None:
+        raise DataError(f"field {field.name!r} holds no codes; name a layer")
+    return field.bits
 
 
 def _export(args: argparse.Namespace) -> Export:

@@ -11,8 +11,11 @@ use pyo3::pybacked::PyBackedBytes;
 /// they do.
 const RUN_BYTES: usize = 1 << 23;
 
-/// Bytes at the end that hold most files' index.
-const TAIL_BYTES: usize = 1 << 16;
+/// Bytes at the end that hold the root of the index: the schema, and for a group, which takes
+/// megabytes, a few dozen bytes.
+fn tail_bytes(size: u64) -> usize {
+    (1 << 18).max(size >> 16) as usize
+}
 
 /// What `read(offset, length)` returns of `size` bytes.
 pub struct Source {
@@ -49,6 +52,6 @@ impl ReadAt for Source {
     }
 
     fn tail_bytes(&self) -> usize {
-        TAIL_BYTES
+        tail_bytes(self.size)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use huffq::store::{Batch, Batches, FieldSummary, Reader, ShardSummary, Writer};
@@ -211,13 +212,13 @@ impl StoreReader {
         py: Python<'py>,
         field: usize,
         samples: PyReadonlyArray1<'py, u64>,
-    ) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>)> {
+    ) -> PyResult<[Bound<'py, PyArray1<u64>>; 2]> {
         self.check_field(field)?;
         let samples = samples.as_slice()?;
         let items = py.detach(|| self.reader.sample_items(field, samples));
         let items = items.map_err(in_file(&self.path))?;
         let starts = PyArray1::from_iter(py, items.iter().map(|range| range.start));
-        Ok((starts, PyArray1::from_iter(py, items.iter().map(|range| range.end))))
+        Ok([starts, PyArray1::from_iter(py, items.iter().map(|range| range.end))])
     }
 
     /// Decodes items `start` to `stop` into the bytes of an array in C order.
@@ -232,7 +233,7 @@ impl StoreReader {
     ) -> PyResult<()> {
         let out = out.as_slice_mut()?;
         self.work(py, field, threads, |threads| {
-            self.reader.read(field, &[start..stop], out, threads)
+            self.reader.read(field, slice::from_ref(&(start..stop)), out, threads)
         })
     }
 

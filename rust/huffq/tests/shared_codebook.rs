@@ -51,8 +51,10 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// An array's bytes with the checksum that belongs to them under a codebook.
 fn sealed_under(book: &SharedCodebook, bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = sealed(bytes.to_vec());
     let number = book.bytes().last_chunk::<4>().unwrap();
-    sealed([number, bytes].concat()).split_off(4)
+    bytes.iter_mut().rev().zip(number.iter().rev()).for_each(|(byte, number)| *byte ^= number);
+    bytes
 }
 
 fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
@@ -236,7 +238,7 @@ fn claims_beyond_the_bytes_at_hand_are_refused_before_allocation() {
         &[1, 0],
         &[2, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 0],
     ] {
-        let bytes = sealed([b"HQC\0\x14", shape, &[1, 0, 0, 40], &[0; 48]].concat());
+        let bytes = sealed([b"HQC\x01\x14", shape, &[1, 0, 0, 40], &[0; 48]].concat());
         let error = SharedCodebook::parse(&bytes).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     }

@@ -38,7 +38,7 @@ use crate::{Alphabet, Axes, Cut, Level, checksum};
 pub const MAX_AXES: usize = 32;
 
 const MAGIC: &[u8; 3] = b"HQA";
-const VERSION: u8 = 0;
+const VERSION: u8 = 1;
 const SIGNED: u8 = 0x80;
 const LEVEL_SHIFT: u8 = 4;
 const CRC_LEN: usize = 4;

@@ -7,7 +7,7 @@
 //! v  number of samples plus 1; 0 for one sample that is the whole array
 //! v  bytes of each block but the last
 //! …  the blocks
-//! 4  CRC-32C of the codebook's number (4 bytes) and all of the above
+//! 4  CRC-32C of all of the above, exclusive or the codebook's number
 //! ```
 
 use super::{CRC_LEN, MAGIC, SharedCodebook, VERSION, check_version};
@@ -59,10 +59,10 @@ impl SharedCodebook {
         let blocks = parallel::map(
             threads,
             (0..self.cut.blocks(items)).collect(),
-            || Coder::new(backend),
-            |coder, block| {
+            || (),
+            |(), block| {
                 let place = self.cut.symbols(block, items);
-                let encoded = self.encode_block(&codes[place.clone()], coder);
+                let encoded = self.encode_block(&codes[place.clone()], backend);
                 encoded.map_err(|error| shift_index(error, place.start))
             },
         )?;
@@ -78,7 +78,7 @@ impl SharedCodebook {
     }
 
     /// Whole samples as a block: constant, direct or packed; a large one in any other form as well.
-    fn encode_block(&self, codes: &[u8], coder: &mut Coder) -> Result<Vec<u8>> {
+    fn encode_block(&self, codes: &[u8], backend: Backend) -> Result<Vec<u8>> {
         let symbols = &*self.alphabet.symbols(codes)?;
         if symbols.iter().all(|&symbol| symbol == symbols[0]) {
             return Ok(vec![CONSTANT, symbols[0]]);
@@ -87,8 +87,10 @@ impl SharedCodebook {
         self.direct.encode(symbols, &mut block);
         if symbols.len() >= LEAST_NESTED {
             let mut other = Vec::new();
-            let plan = coder.plan(symbols, self.alphabet)?;
-            coder.encode(symbols, &plan, Some(&self.codebook), &mut other)?;
+            Coder::with(backend, |coder| {
+                let plan = coder.plan(symbols, self.alphabet)?;
+                coder.encode(symbols, &plan, Some(&self.codebook), &mut other)
+            })?;
             if other.len() <= block.len() + block.len() / DIRECT_GAIN {
                 return Ok(other);
             }
@@ -155,19 +157,21 @@ impl SharedCodebook {
         self.number as u16
     }
 
-    /// That of an array's bytes, under another codebook another one.
+    /// Under another codebook, the same bytes have another one.
     fn checksum(&self, bytes: &[u8]) -> u32 {
-        checksum::of_both(&self.number.to_le_bytes(), bytes)
+        checksum::of(bytes) ^ self.number
     }
 
-    fn decode_block(&self, block: &[u8], coder: &mut Coder, out: &mut [u8]) -> Result<()> {
+    fn decode_block(&self, block: &[u8], backend: Backend, out: &mut [u8]) -> Result<()> {
         match block {
             [DIRECT, payload @ ..] => {
                 self.direct.decode(payload, out)?;
                 self.alphabet.symbols_to_codes(out);
                 Ok(())
             }
-            _ => coder.decode(block, self.alphabet, Some(&self.codebook), out),
+            _ => Coder::with(backend, |coder| {
+                coder.decode(block, self.alphabet, Some(&self.codebook), out)
+            }),
         }
     }
 }
@@ -217,8 +221,8 @@ impl SharedBlob<'_> {
         parallel::map(
             threads,
             work.collect(),
-            || Coder::new(backend),
-            |coder, (block, out)| book.decode_block(block, coder, out),
+            || (),
+            |(), (block, out)| book.decode_block(block, backend, out),
         )?;
         Ok(())
     }

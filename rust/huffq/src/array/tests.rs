@@ -105,12 +105,12 @@ fn every_bit_flip_and_truncation_is_an_error() {
 #[test]
 fn claims_beyond_the_bytes_at_hand_are_refused_before_allocation() {
     for kind in [0x04, 0x14] {
-        let mut blob = vec![b'H', b'Q', b'A', 0, kind, 2];
+        let mut blob = vec![b'H', b'Q', b'A', 1, kind, 2];
         put_varint(1 << 31, &mut blob);
         put_varint(1 << 30, &mut blob);
         blob.extend([0; 64]);
         assert!(matches!(Blob::parse(&blob).unwrap_err(), Error::Truncated { .. }));
-        let mut overflowing = vec![b'H', b'Q', b'A', 0, kind, 2];
+        let mut overflowing = vec![b'H', b'Q', b'A', 1, kind, 2];
         put_varint(u64::MAX, &mut overflowing);
         put_varint(2, &mut overflowing);
         assert!(matches!(Blob::parse(&overflowing).unwrap_err(), Error::Corrupt { .. }));

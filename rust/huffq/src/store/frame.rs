@@ -12,8 +12,8 @@ pub const TRAILER_LEN: usize = 24;
 /// mode shows.
 const MAGIC: &[u8; 8] = b"\x89HUFFQ\r\n";
 const END_MAGIC: &[u8; 8] = b"HUFFQEND";
-/// 0 while the format is being built: no promise that a later huffq reads it.
-const VERSION: u16 = 0;
+/// The version that is written; all from 1 up to it are read.
+const VERSION: u16 = 1;
 /// A record begins with these bytes, by which it is found again behind damage.
 pub const MARKER: &[u8; 4] = b"\xF7HQR";
 /// A record with this flag must be understood; others may be skipped.

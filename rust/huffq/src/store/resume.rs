@@ -72,7 +72,7 @@ pub fn state(path: &Path) -> Result<Option<State>> {
     if path.is_dir() {
         return shards(path);
     }
-    let Some((schema, codings, root, end)) = read_part(&part_path(path))? else {
+    let Some(Part { schema, codings, root, end }) = read_part(&part_path(path))? else {
         return Ok(None);
     };
     let totals = codings.iter().map(Totals::of).collect();
@@ -84,7 +84,7 @@ fn shards(folder: &Path) -> Result<Option<State>> {
     let path = |number| folder.join(shard_name(number));
     let part = read_part(&part_path(&path(last)))?;
     let (schema, mut totals, part): (_, Vec<_>, _) = match part {
-        Some((schema, codings, root, end)) => {
+        Some(Part { schema, codings, root, end }) => {
             let totals = codings.iter().map(Totals::of).collect();
             (schema, totals, Some((root, end)))
         }
@@ -108,8 +108,16 @@ fn shards(folder: &Path) -> Result<Option<State>> {
     Ok(Some(State { schema, finished, totals, part }))
 }
 
-/// Schema, groups and end of what there is of a part; `None` without one or in one without groups.
-fn read_part(part: &Path) -> Result<Option<(Schema, Vec<Coding>, Root, u64)>> {
+/// An unfinished file: its whole groups, and where they end.
+struct Part {
+    schema: Schema,
+    codings: Vec<Coding>,
+    root: Root,
+    end: u64,
+}
+
+/// What there is of a part; `None` without one or in one without groups.
+fn read_part(part: &Path) -> Result<Option<Part>> {
     let file = match File::open(part) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -142,7 +150,7 @@ fn read_part(part: &Path) -> Result<Option<(Schema, Vec<Coding>, Root, u64)>> {
         }
         end = entry.end();
     }
-    Ok((!root.groups.is_empty()).then_some((schema, codings, root, end)))
+    Ok((!root.groups.is_empty()).then_some(Part { schema, codings, root, end }))
 }
 
 /// The records of a file, up to the first one that is not whole.
@@ -163,6 +171,9 @@ impl Records<'_> {
         };
         if frame::check_record(&record).is_err() {
             return Ok(None);
+        }
+        if head.tag.is_none() && head.critical {
+            return Err(Error::corrupt("file", "it has a record that this huffq does not know"));
         }
         let entry = Entry { offset: self.offset, len: len as u32 };
         self.offset += len;

@@ -1,6 +1,6 @@
 //! Every whole record of a file, whatever lies between them.
 
-use super::frame::{self, Entry, HEAD_LEN, HEADER_LEN, Head, MARKER, Tag};
+use super::frame::{self, Entry, HEAD_LEN, HEADER_LEN, Head, MARKER, TRAILER_LEN, Tag};
 use super::source::{ReadAt, read_bytes};
 use crate::error::{Error, Result};
 
@@ -23,7 +23,7 @@ pub struct Found {
 /// # Errors
 /// [`Error::Io`].
 pub fn scan(source: &dyn ReadAt) -> Result<(Vec<Found>, u64)> {
-    let size = source.size()?;
+    let size = end_of_records(source)?;
     let mut budget = size.saturating_mul(MOST_READS).saturating_add(WINDOW);
     let (mut found, mut lost, mut offset) = (Vec::new(), 0, HEADER_LEN as u64);
     while offset + HEAD_LEN as u64 <= size && budget > 0 {
@@ -37,7 +37,16 @@ pub fn scan(source: &dyn ReadAt) -> Result<(Vec<Found>, u64)> {
         lost += next - offset;
         offset = next;
     }
-    Ok((found, lost))
+    Ok((found, lost + size.saturating_sub(offset)))
+}
+
+/// Where the trailer begins, or the file ends if it has none.
+fn end_of_records(source: &dyn ReadAt) -> Result<u64> {
+    let size = source.size()?;
+    let Some(end) = size.checked_sub(TRAILER_LEN as u64) else { return Ok(size) };
+    let trailer = read_bytes(source, size, end, TRAILER_LEN as u64)?;
+    let trailer = trailer[..].try_into().expect("a whole trailer");
+    Ok(if frame::check_trailer(trailer, size).is_ok() { end } else { size })
 }
 
 /// Length and tag of the record there, if it is whole; without a tag if its kind is unknown.

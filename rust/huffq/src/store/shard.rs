@@ -192,3 +192,94 @@ fn open_part(part: &Path) -> Result<File> {
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZero;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::segment;
+    use crate::store::Reader;
+
+    const SAMPLES: usize = 1 << 16;
+    const SAMPLE: usize = 128;
+
+    /// Codes of one group, skewed enough to be coded under a codebook.
+    fn codes() -> Vec<u8> {
+        (0..(SAMPLES * SAMPLE) as u32)
+            .map(|i| (i.wrapping_mul(0x9e37_79b9) >> 16).trailing_zeros().min(15) as u8)
+            .collect()
+    }
+
+    /// A sparse file: pages of all groups, records of every ten thousandth.
+    fn write(path: &Path, groups: usize) -> u64 {
+        let json = r#"{"fields": [{"name": "x", "bits": 4, "sample_shape": [128]}]}"#;
+        let (schema, codings) = Schema::from_json(json).unwrap();
+        let Coding::Codes(form) = &codings[0] else { panic!("a coded field") };
+        let segment = segment::encode(form, SAMPLES, &codes(), NonZero::new(2)).unwrap().remove(0);
+        let mut shard = ShardFile::create(path, &schema, &codings).unwrap();
+        for group in 0..groups {
+            let head = SegmentHead {
+                first_sample: (group * SAMPLES) as u64,
+                samples: SAMPLES as u64,
+                lengths: None,
+                codebook: segment.codebook.clone().unwrap_or_default(),
+            };
+            if group.is_multiple_of(10_000) {
+                shard.put_segment(0, 0, head, &segment).unwrap();
+            } else {
+                let len = |bytes: usize| (frame::HEAD_LEN + bytes) as u32;
+                let blocks: Vec<_> = segment.blocks.iter().map(|b| len(b.bytes.len())).collect();
+                let mut bytes = Vec::new();
+                head.put(&mut bytes);
+                let end = shard.offset
+                    + u64::from(len(bytes.len()))
+                    + blocks.iter().map(|&n| u64::from(n)).sum::<u64>();
+                let field = FieldBuilder { segments: vec![head], blocks, counts: [0; 256] };
+                shard.page = PageBuilder { start: shard.offset, fields: vec![field] };
+                shard.offset = shard.file.seek(SeekFrom::Start(end)).unwrap();
+            }
+            shard.end_group(&codings, SAMPLES as u64, &[]).unwrap();
+        }
+        let pages: u64 = shard.root.groups.iter().map(|g| u64::from(g.page.len)).sum();
+        let codebooks = segment.codebook.map_or(0, |book| book.len()) * groups;
+        let before = shard.offset;
+        let bytes = shard.finish(&schema).unwrap();
+        pages - codebooks as u64 + (bytes - before)
+    }
+
+    #[test]
+    fn a_file_of_a_hundred_gigabytes_opens_and_reads_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("huge.huffq");
+        let groups = 90_000;
+        let index = write(&path, groups);
+        let size = fs::metadata(&path).unwrap().len();
+        assert!(size > 100_000_000_000, "{size}");
+        assert!(index <= 24 * 128 * groups as u64, "{index} bytes of index");
+        // The fastest of some: the bound is on huffq, not on the machine's other work.
+        let fastest = |run: &mut dyn FnMut()| {
+            let time = |_| {
+                let begin = Instant::now();
+                run();
+                begin.elapsed()
+            };
+            (0..5).map(time).min().unwrap()
+        };
+        let opening = fastest(&mut || drop(Reader::open(&path).unwrap()));
+        assert!(opening < Duration::from_millis(50), "{opening:?}");
+        let codes = codes();
+        let reader = Reader::open(&path).unwrap();
+        let mut group = 0;
+        let reading = fastest(&mut || {
+            let sample = (group * 10_000 * SAMPLES + 777) as u64;
+            let mut out = [0; SAMPLE];
+            let range = sample..sample + 1;
+            reader.read(0, std::slice::from_ref(&range), &mut out, NonZero::new(1)).unwrap();
+            assert_eq!(out, codes[777 * SAMPLE..778 * SAMPLE]);
+            group += 1;
+        });
+        assert!(reading < Duration::from_millis(1), "{reading:?}");
+    }
+}

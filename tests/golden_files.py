@@ -1,0 +1,83 @@
+"""The golden files of the format's version: what they hold, and how they are made.
+
+``python tests/golden_files.py`` writes those of the version that huffq writes, and refuses to touch
+what is there; they change only if the format does.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+import huffq
+from huffq import _huffq
+
+GOLDEN = Path(__file__).parent / "golden"
+VERSION = 1
+LEVELS = get_args(huffq.codec.Level)
+
+
+def waves(shape: tuple[int, ...], size: int) -> np.ndarray[Any, Any]:
+    """Numbers below `size` that resemble their neighbours, by integer arithmetic alone."""
+    x = np.zeros(shape, np.int64)
+    for axis, length in enumerate(shape):
+        steps = (np.arange(length) * (7 + 4 * axis)) ** 2 // 13 % (5 + axis)
+        x += steps.reshape(-1, *[1] * (len(shape) - axis - 1))
+    noise = np.arange(x.size).reshape(shape) * 2654435761 % 2**32 >> 29
+    return (x + noise) // 2 % size
+
+
+def contents() -> dict[str, Any]:
+    """The fields of every golden file, by name."""
+    lengths = [0, 7, 1, 300, 40, 0]
+    tokens = waves((sum(lengths), 24), 32) - 16
+    wide = waves((6, 2, 20, 1700), 4).astype(np.uint8)
+    wide[1:] //= 3
+    wide[2:, :, 5:] = 0
+    return {
+        "images": waves((6, 3, 40, 36), 16).astype(np.uint8),
+        "wide": wide,
+        "tokens": np.split(tokens.astype(np.int8), np.cumsum(lengths)[:-1]),
+        "ids": np.split(np.arange(sum(lengths)) ** 2, np.cumsum(lengths)[:-1]),
+        "label": np.arange(6, dtype=np.int32) % 3,
+        "name": np.array(["a", "bc", "größe", "", "x", "y"], "<U5"),
+    }
+
+
+BITS = {"images": 4, "wide": 2, "tokens": 5}
+
+
+def write_file(path: Path, level: str) -> None:
+    """Write the golden file of a level: groups of four samples, small blocks."""
+    columns = huffq.source.as_columns(contents(), BITS, infer=False)
+    fields = [column.description(name) for name, column in columns.items()]
+    fields[0]["block_items"] = 2
+    fields[2]["block_items"] = 100
+    schema = {"level": level, "fields": fields, "group_samples": 4, "metadata": {"golden": VERSION}}
+    writer = _huffq.StoreWriter(path, json.dumps(schema), None, False)
+    writer.write(6, [column.buffers() for column in columns.values()])
+    writer.finish()
+
+
+def arrays() -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays that are golden as encoded arrays."""
+    x = contents()
+    large = x["wide"].reshape(2, 3, 68_000)
+    return {"images": x["images"], "large": large, "scalar": x["images"][0, 0, 0, 0]}
+
+
+def make(folder: Path) -> None:
+    """Write all golden files into a folder."""
+    for level in LEVELS:
+        write_file(folder / f"{level}.huffq", level)
+        for name, x in arrays().items():
+            (folder / f"{level}-{name}.hqa").write_bytes(huffq.encode(x, level=level))
+
+
+if __name__ == "__main__":
+    target = GOLDEN / f"v{VERSION}"
+    target.mkdir(parents=True)
+    make(target)
