@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from huffq import _huffq
 GOLDEN = Path(__file__).parent / "golden"
 VERSION = 1
 LEVELS = get_args(huffq.codec.Level)
+CODEBOOK_LEVELS = get_args(huffq.codebook.CodebookLevel)
 
 
 def waves(shape: tuple[int, ...], size: int) -> np.ndarray[Any, Any]:
@@ -69,12 +70,29 @@ def arrays() -> dict[str, np.ndarray[Any, Any]]:
     return {"images": x["images"], "large": large, "scalar": x["images"][0, 0, 0, 0]}
 
 
+def shared_arrays() -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays that are golden under a codebook: small, one sample, and of many blocks."""
+    patches = contents()["images"].reshape(-1, 6, 6)
+    return {"few": patches[:3], "one": patches[7], "many": np.tile(patches, (4, 1, 1))}
+
+
+def make_shared(folder: Path, level: Literal["dense", "max"]) -> None:
+    """Write a codebook, and arrays under it."""
+    arrays = shared_arrays()
+    book = huffq.Codebook.train(arrays["many"][:720], level=level)
+    (folder / f"{level}.hqc").write_bytes(book.to_bytes())
+    for name, x in arrays.items():
+        (folder / f"{level}-{name}.hqs").write_bytes(huffq.encode(x, codebook=book))
+
+
 def make(folder: Path) -> None:
     """Write all golden files into a folder."""
     for level in LEVELS:
         write_file(folder / f"{level}.huffq", level)
         for name, x in arrays().items():
             (folder / f"{level}-{name}.hqa").write_bytes(huffq.encode(x, level=level))
+    for level in CODEBOOK_LEVELS:
+        make_shared(folder, level)
 
 
 if __name__ == "__main__":

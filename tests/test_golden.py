@@ -12,6 +12,7 @@ import golden_files
 import huffq
 import reference_decoder
 import reference_store
+from reference_shared import SharedCodebook
 
 V1 = golden_files.GOLDEN / "v1"
 
@@ -44,6 +45,16 @@ def test_arrays_are_read(level: str, name: str) -> None:
     x = golden_files.arrays()[name]
     np.testing.assert_array_equal(huffq.decode(blob), x)
     np.testing.assert_array_equal(reference_decoder.decode_array(blob), x)
+
+
+@pytest.mark.parametrize("level", golden_files.CODEBOOK_LEVELS)
+def test_arrays_under_a_codebook_are_read(level: str) -> None:
+    data = (V1 / f"{level}.hqc").read_bytes()
+    book, reference = huffq.Codebook.from_bytes(data), SharedCodebook(data)
+    for name, x in golden_files.shared_arrays().items():
+        blob = (V1 / f"{level}-{name}.hqs").read_bytes()
+        np.testing.assert_array_equal(huffq.decode(blob, codebook=book), x)
+        np.testing.assert_array_equal(reference.decode(blob), x)
 
 
 def test_what_is_written_changes_by_a_new_version_alone(tmp_path: Path) -> None:
