@@ -55,7 +55,10 @@ class SharedCodebook:
 
     def decode(self, blob: bytes) -> np.ndarray[Any, Any]:
         check(blob[:3] == b"HQ\x81", "this is no array under a codebook of version 1")
-        check(blob[3:5] == struct.pack("<H", self.number & 0xFFFF), "this array is under another codebook")
+        check(
+            blob[3:5] == struct.pack("<H", self.number & 0xFFFF),
+            "this array is under another codebook",
+        )
         body = checked(blob, self.number)
         count, at = read_varint(body, 5)
         samples, lead = (count - 1, [count - 1]) if count else (1, [])
