@@ -9,12 +9,14 @@ import importlib
 from types import ModuleType
 
 from huffq._huffq import CodeTable, __version__
+from huffq.codebook import Codebook
 from huffq.codec import decode, encode
 from huffq.codes import Codes
 from huffq.columns import Ragged
 from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import (
     CheckpointError,
+    CodebookError,
     CorruptFileError,
     DataError,
     ExtractionError,
@@ -34,6 +36,8 @@ from huffq.writer import Writer, encode_dataset, resume_point
 __all__ = [
     "CheckpointError",
     "CodeTable",
+    "Codebook",
+    "CodebookError",
     "Codes",
     "CorruptFileError",
     "DataError",

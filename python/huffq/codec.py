@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
+
+if TYPE_CHECKING:
+    from huffq.codebook import Codebook
 
 Level: TypeAlias = Literal["fast", "dense", "max"]
 """How hard to compress."""
@@ -19,12 +22,13 @@ IntegerArray: TypeAlias = "npt.NDArray[np.uint8] | npt.NDArray[np.int8]"
 def encode(
     x: npt.ArrayLike,
     bits: int | None = None,
-    level: Level = "dense",
+    level: Level | None = None,
     channel_axis: int | None = None,
     neighbour_axes: Sequence[int] | None = None,
     threads: int | None = None,
+    codebook: Codebook | None = None,
 ) -> bytes:
-    """Encode an integer array into a self-contained byte string.
+    """Encode an integer array into a byte string, self-contained unless there is a `codebook`.
 
     The bytes depend on the array alone, not on the number of threads. The interpreter lock is
     released; a concurrent writer to `x` makes the result unspecified.
@@ -34,9 +38,9 @@ def encode(
             is not in C order is copied first.
         bits: Bit width, 1 to 8; unsigned for uint8, two's complement for int8. None takes the
             narrowest that holds every value.
-        level: ``"dense"`` learns which channels are alike and codes neighbours together;
-            ``"fast"`` gives the size of the optimal Huffman code and decodes several times faster;
-            ``"max"`` predicts from neighbours too: the smallest, and the slowest.
+        level: ``"dense"``, the default, learns which channels are alike and codes neighbours
+            together; ``"fast"`` gives the size of the optimal Huffman code and decodes several
+            times faster; ``"max"`` predicts from neighbours too: the smallest, and the slowest.
         channel_axis: Except at level fast, the axis of `x` whose indices have statistics of their
             own. Axis 0 is the samples. By default: 1 of ``[N, C, H, W]`` and of ``[N, D]``, 2 of
             ``[N, T, D]``, the third from the end of longer shapes; none if that is one of
@@ -45,20 +49,27 @@ def encode(
             their neighbours, the fastest first. By default the last two axes that are neither
             samples nor channels, from the end.
         threads: Upper bound on threads; None is every core that the process may use.
+        codebook: Codes that `x` shares with others, which `decode` needs too. `x` is then
+            ``[samples, *sample_shape]`` or one sample of the codebook's; bits, level and axes are
+            the codebook's.
 
     Returns:
         Bytes for `decode`, at most the bit-packed size and a small header.
 
     Raises:
-        TypeError: `x` is not uint8 or int8.
-        ValueError: A value does not fit `bits` (names the value and its flat index), or the axes
-            are not such axes of `x`.
+        TypeError: `x` is not uint8 or int8, or not of the codebook's dtype.
+        ValueError: A value does not fit `bits` (names the value and its flat index), the axes are
+            not such axes of `x`, or the codebook is for other shapes or options.
     """
+    if codebook is not None:
+        codebook._check(bits, level, channel_axis, neighbour_axes)
+        return codebook._encode(x, threads)
     array = integer_array(x)
     axes = None
     if channel_axis is not None or neighbour_axes is not None:
         axes = sample_axes(array.ndim, channel_axis, neighbour_axes)
     signed = array.dtype == np.int8
+    level = level or "dense"
     return _huffq.encode(as_bytes(array), array.shape, bits, signed, level, axes, threads)
 
 
@@ -66,6 +77,7 @@ def decode(
     blob: bytes | bytearray | memoryview,
     out: IntegerArray | None = None,
     threads: int | None = None,
+    codebook: Codebook | None = None,
 ) -> IntegerArray:
     """Decode what `encode` returned.
 
@@ -73,6 +85,7 @@ def decode(
         blob: The bytes; any contiguous buffer.
         out: Array to decode into, of the encoded array's shape and dtype, in C order.
         threads: Upper bound on threads; None is every core that the process may use.
+        codebook: The one that the array was encoded with, if there was one.
 
     Returns:
         `out`, or a new uint8 or int8 array.
@@ -81,18 +94,26 @@ def decode(
         CorruptFileError: The bytes are foreign or damaged.
         TruncatedFileError: The bytes end too early.
         UnsupportedVersionError: Another version of huffq wrote them.
+        CodebookError: The array was encoded with another codebook, or without one.
         ValueError: `out` has another shape or dtype, or is not a writable array in C order.
     """
     source = np.frombuffer(blob, np.uint8)
+    if codebook is not None:
+        return codebook._decode(source, out, threads)
     shape, _, signed = _huffq.describe(source)
-    dtype: np.dtype[Any] = np.dtype(np.int8 if signed else np.uint8)
-    if out is None:
-        out = np.empty(shape, dtype)
-    elif out.shape != tuple(shape) or out.dtype != dtype:
-        raise ValueError(f"out is {out.dtype}{list(out.shape)}; it must be {dtype}{shape}")
-    elif not (out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError("out must be a writable array in C order")
+    out = output(out, shape, np.dtype(np.int8 if signed else np.uint8))
     _huffq.decode_into(source, as_bytes(out), threads)
+    return out
+
+
+def output(out: IntegerArray | None, shape: list[int], dtype: np.dtype[Any]) -> IntegerArray:
+    """Return `out` if an array of that shape and dtype can be decoded into it, else a new one."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != tuple(shape) or out.dtype != dtype:
+        raise ValueError(f"out is {out.dtype}{list(out.shape)}; it must be {dtype}{shape}")
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError("out must be a writable array in C order")
     return out
 
 

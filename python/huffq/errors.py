@@ -21,6 +21,10 @@ class UnsupportedVersionError(HuffqError):
     """A format version that this huffq does not read."""
 
 
+class CodebookError(HuffqError, ValueError):
+    """An array that was encoded under another codebook, or without the one that is given."""
+
+
 class LayerError(HuffqError, ValueError):
     """A layer that does not exist, or that is not quantised."""
 

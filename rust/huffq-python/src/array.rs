@@ -26,13 +26,7 @@ pub fn encode<'py>(
     let threads = checked_threads(threads)?;
     let bits = bits.map(|bits| byte("bits", bits, "lie between 1 and 8")).transpose()?;
     let level = Level::by_name(level).map_err(to_py)?;
-    let axes = match axes {
-        Some((channel, neighbours)) => {
-            let mut neighbours = neighbours.into_iter();
-            Axes { channel, neighbours: [neighbours.next(), neighbours.next()] }
-        }
-        None => Axes::of_shape(shape.get(1..).unwrap_or_default()),
-    };
+    let axes = sample_axes(axes, shape.get(1..).unwrap_or_default());
     let blob = py.detach(|| {
         let alphabet = match bits {
             Some(bits) => Alphabet::new(bits, signed)?,
@@ -41,6 +35,13 @@ pub fn encode<'py>(
         array::encode(codes, &shape, alphabet, level, axes, threads)
     });
     Ok(PyBytes::new(py, &blob.map_err(to_py)?))
+}
+
+/// The axes of a sample as Python gives them, or the usual ones of its shape.
+pub fn sample_axes(axes: Option<(Option<usize>, Vec<usize>)>, sample_shape: &[usize]) -> Axes {
+    let Some((channel, neighbours)) = axes else { return Axes::of_shape(sample_shape) };
+    let mut neighbours = neighbours.into_iter();
+    Axes { channel, neighbours: [neighbours.next(), neighbours.next()] }
 }
 
 /// The narrowest bit width that holds every code.

@@ -11,11 +11,12 @@ use pyo3::prelude::*;
 const EBUSY: i32 = 16;
 
 mod exceptions {
+    pyo3::import_exception!(huffq.errors, CodebookError);
     pyo3::import_exception!(huffq.errors, CorruptFileError);
     pyo3::import_exception!(huffq.errors, TruncatedFileError);
     pyo3::import_exception!(huffq.errors, UnsupportedVersionError);
 }
-use exceptions::{CorruptFileError, TruncatedFileError, UnsupportedVersionError};
+use exceptions::{CodebookError, CorruptFileError, TruncatedFileError, UnsupportedVersionError};
 
 /// The exception for `error`.
 pub fn to_py(error: Error) -> PyErr {
@@ -45,6 +46,7 @@ fn with_message(error: &Error, message: String) -> PyErr {
     match error {
         Error::Truncated { .. } | Error::Unfinished => TruncatedFileError::new_err(message),
         Error::Corrupt { .. } => CorruptFileError::new_err(message),
+        Error::WrongCodebook { .. } => CodebookError::new_err(message),
         Error::UnsupportedVersion { .. } | Error::UnsupportedFeatures { .. } => {
             UnsupportedVersionError::new_err(message)
         }

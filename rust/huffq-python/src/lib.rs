@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 
 mod array;
+mod codebook;
 mod error;
 mod source;
 mod store;
@@ -13,6 +14,8 @@ mod table;
 mod _huffq {
     #[pymodule_export]
     use super::array::{decode_into, describe, encode, infer_bits};
+    #[pymodule_export]
+    use super::codebook::Codebook;
     #[pymodule_export]
     use super::store::{StoreBatches, StoreReader, StoreWriter, next_shard, recover, resume_point};
     #[pymodule_export]

@@ -25,11 +25,13 @@ pub const BLOCK_SYMBOLS: usize = 1 << 16;
 /// Bytes of the shortest block.
 pub(crate) const MIN_BLOCK_LEN: usize = 1;
 
-const CONSTANT: u8 = 0;
-const PACKED: u8 = 1;
+pub(crate) const CONSTANT: u8 = 0;
+pub(crate) const PACKED: u8 = 1;
 const SERIAL: u8 = 2;
 const PIVOT: u8 = 3;
 const NESTED: u8 = 4;
+/// Of arrays under a codebook alone, see [`array::shared`](crate::array).
+pub(crate) const DIRECT: u8 = 5;
 
 /// The pivot layout decodes many times faster than the serial one, which is a little smaller
 /// because it keeps no node counts: it may cost up to this fraction more.

@@ -1,5 +1,7 @@
 //! What the blocks of a segment share: a codebook of the level's kind.
 
+use std::sync::Arc;
+
 use crate::cut::Slab;
 use crate::error::Result;
 use crate::{Alphabet, Backend, Geometry, Level, dense, max};
@@ -119,6 +121,19 @@ impl Codebook {
         match self {
             Self::Dense(book) => book.geometry(),
             Self::Max(book) => book.geometry(),
+        }
+    }
+
+    /// Which class a symbol belongs to.
+    pub(crate) fn contexts(&self) -> Arc<max::Contexts> {
+        match self {
+            Self::Dense(book) => {
+                let (kinds, count) = (book.groups().to_vec(), book.classes().count());
+                let (levels, classes) =
+                    (vec![0; book.alphabet().size()], (0..count as u8).collect());
+                max::Contexts { kinds, levels, classes, count }.into()
+            }
+            Self::Max(book) => book.contexts(),
         }
     }
 

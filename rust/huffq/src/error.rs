@@ -77,6 +77,14 @@ pub enum Error {
         /// The contradiction.
         why: String,
     },
+    /// An array and the codebook for it do not belong together.
+    #[error("the array was encoded {}", codebooks(*encoded, *given))]
+    WrongCodebook {
+        /// The codebook that it was encoded under.
+        encoded: Option<u32>,
+        /// The codebook that it was to be decoded with.
+        given: Option<u32>,
+    },
     /// A format version that this reader does not know.
     #[error("format version {found} is not supported; this huffq reads version {supported}")]
     UnsupportedVersion {
@@ -102,6 +110,15 @@ pub enum Error {
     /// The operating system's answer.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Under which codebook an array was encoded, and what to do.
+fn codebooks(encoded: Option<u32>, given: Option<u32>) -> String {
+    match (encoded, given) {
+        (Some(id), None) => format!("under codebook {id:08x}; give that codebook to decode it"),
+        (Some(id), Some(other)) => format!("under codebook {id:08x}; the one given is {other:08x}"),
+        (None, _) => "without a codebook; decode it without one".into(),
+    }
 }
 
 impl Error {

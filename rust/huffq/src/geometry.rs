@@ -57,8 +57,8 @@ pub struct Geometry {
     rest: Vec<Axis>,
     /// Rows and columns of a plane that is read in tiles.
     plane: Option<(usize, usize)>,
-    /// Extents of the first and the second neighbour axis.
-    neighbours: [Option<usize>; 2],
+    /// The first and the second neighbour axis.
+    neighbours: [Option<Axis>; 2],
 }
 
 impl Geometry {
@@ -86,7 +86,7 @@ impl Geometry {
         let channel = axes.channel.map_or(Axis { extent: 1, stride: 0 }, |axis| all[axis]);
         let plane = second.zip(first).map(|(rows, columns)| (shape[rows], shape[columns]));
         let plane = plane.filter(|&(rows, columns)| rows >= TILE.0 && columns >= TILE.1);
-        let neighbours = axes.neighbours.map(|axis| axis.map(|axis| shape[axis]));
+        let neighbours = axes.neighbours.map(|axis| axis.map(|axis| all[axis]));
         Ok(Self { sample_len, channel, rest, plane, neighbours })
     }
 
@@ -117,9 +117,14 @@ impl Geometry {
         self.plane
     }
 
-    /// Extents of the first and the second neighbour axis.
-    pub(crate) fn neighbour_extents(&self) -> [Option<usize>; 2] {
+    /// The first and the second neighbour axis.
+    pub(crate) fn neighbours(&self) -> [Option<Axis>; 2] {
         self.neighbours
+    }
+
+    /// The channel of a sample's symbol number `position` in C order.
+    pub(crate) fn channel_of(&self, position: usize) -> usize {
+        position.checked_div(self.channel.stride).map_or(0, |index| index % self.channel.extent)
     }
 
     /// Symbols that one channel has in a block of `samples`.

@@ -9,6 +9,7 @@
 //! - [`pivot`]: the same bits transposed by tree node, which vector units decode at memory speed;
 //! - [`geometry`], [`classes`], [`nested`], [`dense`], [`max`], [`codebook`]: channels that are
 //!   alike share codes, neighbours are coded together;
+//! - [`direct`]: small blocks under a codebook, codeword after codeword;
 //! - [`cut`]: where blocks and segments begin and end;
 //! - [`block`]: one run of symbols to bytes and back, in the cheapest of several forms;
 //! - [`segment`]: consecutive blocks and the codebook that they share;
@@ -32,6 +33,7 @@ pub mod codebook;
 mod cursor;
 pub mod cut;
 pub mod dense;
+pub mod direct;
 pub mod error;
 pub mod geometry;
 pub mod histogram;

@@ -220,7 +220,7 @@ pub(crate) fn for_slab<'a>(codebook: &'a Codebook, slab: &Slab) -> Cow<'a, Codeb
 }
 
 /// An index within a segment to one within the array.
-fn shift_index(error: Error, offset: usize) -> Error {
+pub(crate) fn shift_index(error: Error, offset: usize) -> Error {
     match error {
         Error::CodeOutOfRange { value, index, alphabet } => {
             Error::CodeOutOfRange { value, index: index + offset, alphabet }

@@ -1,6 +1,9 @@
 //! Bytes to arrays.
 
-use super::{CRC_LEN, LEVEL_SHIFT, MAGIC, MAX_AXES, SIGNED, VERSION, form_of};
+use super::shared::SHARED_MAGIC;
+use super::{
+    CRC_LEN, MAGIC, MAX_AXES, axes_from_bytes, check_version, form_of, read_kind, read_shape,
+};
 use crate::block::{Coder, MIN_BLOCK_LEN};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
@@ -10,7 +13,7 @@ use crate::{Alphabet, Axes, Backend, Codebook, Level, checksum};
 
 const WHAT: &str = "encoded array";
 
-/// A blob whose header was read and found right.
+/// A self-contained blob whose header was read and found right.
 #[derive(Debug)]
 pub struct Blob<'a> {
     shape: Vec<usize>,
@@ -34,16 +37,16 @@ impl<'a> Blob<'a> {
     /// [`Error::Corrupt`], [`Error::Truncated`] or [`Error::UnsupportedVersion`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let mut cursor = Cursor::new(WHAT, bytes);
-        if cursor.take(MAGIC.len())? != MAGIC {
+        let magic = cursor.take(MAGIC.len())?;
+        if magic != MAGIC && magic != SHARED_MAGIC {
             return Err(Error::corrupt(WHAT, "it does not begin with \"HQA\""));
         }
-        let version = cursor.u8()?;
-        if version != VERSION {
-            let (found, supported) = (version.into(), VERSION.into());
-            return Err(Error::UnsupportedVersion { found, supported });
+        check_version(cursor.u8()?)?;
+        if magic == SHARED_MAGIC {
+            return Err(Error::WrongCodebook { encoded: Some(cursor.u32()?), given: None });
         }
-        let (alphabet, level) = read_kind(cursor.u8()?)?;
-        let shape = read_shape(&mut cursor)?;
+        let (alphabet, level) = read_kind(WHAT, cursor.u8()?)?;
+        let shape = read_shape(WHAT, &mut cursor, MAX_AXES)?;
         let axes = match level {
             Level::Fast => Axes::default(),
             _ => axes_from_bytes(cursor.array()?),
@@ -138,31 +141,6 @@ fn as_corrupt(error: Error) -> Error {
     Error::corrupt(WHAT, error.to_string())
 }
 
-fn read_kind(kind: u8) -> Result<(Alphabet, Level)> {
-    let bits = kind & ((1 << LEVEL_SHIFT) - 1);
-    let alphabet = Alphabet::new(bits, kind & SIGNED != 0).map_err(as_corrupt)?;
-    let number = (kind & !SIGNED) >> LEVEL_SHIFT;
-    let level = Level::ALL.iter().find(|(_, level)| *level as u8 == number);
-    let &(_, level) = level.ok_or(Error::corrupt(WHAT, format!("level {number} is unknown")))?;
-    Ok((alphabet, level))
-}
-
-fn read_shape(cursor: &mut Cursor) -> Result<Vec<usize>> {
-    let axes = usize::from(cursor.u8()?);
-    if axes > MAX_AXES {
-        let why = format!("{axes} axes are more than {MAX_AXES}");
-        return Err(Error::corrupt(WHAT, why));
-    }
-    let too_large = |_| Error::corrupt(WHAT, "an axis is too long");
-    let shape = (0..axes)
-        .map(|_| cursor.varint().and_then(|d| usize::try_from(d).map_err(too_large)))
-        .collect::<Result<Vec<_>>>()?;
-    let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    len.filter(|&n| n <= isize::MAX as usize)
-        .ok_or(Error::corrupt(WHAT, "its shape has too many elements"))?;
-    Ok(shape)
-}
-
 /// For each segment, bytes of the codebook and of each block.
 fn read_sizes(cursor: &mut Cursor, form: &Form, items: usize) -> Result<Vec<(usize, Vec<usize>)>> {
     let least = form.cut.blocks(items).saturating_mul(1 + CRC_LEN + MIN_BLOCK_LEN);
@@ -178,10 +156,4 @@ fn read_sizes(cursor: &mut Cursor, form: &Form, items: usize) -> Result<Vec<(usi
             Ok((codebook, blocks.map(|_| size()).collect::<Result<_>>()?))
         })
         .collect()
-}
-
-/// Axes from their numbers plus 1, 0 for none.
-fn axes_from_bytes(bytes: [u8; 3]) -> Axes {
-    let [channel, first, second] = bytes.map(|b| usize::from(b).checked_sub(1));
-    Axes { channel, neighbours: [first, second] }
 }

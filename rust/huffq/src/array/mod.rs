@@ -1,4 +1,6 @@
-//! One whole array as a self-contained byte string, a *blob*.
+//! One whole array as a byte string, a *blob*: self-contained, or under a [`SharedCodebook`].
+//!
+//! One that is self-contained:
 //!
 //! ```text
 //! 3  magic "HQA"
@@ -17,12 +19,16 @@
 //! says where blocks begin.
 
 mod blob;
+mod codebook;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use blob::Blob;
+pub use codebook::SharedCodebook;
+pub use shared::SharedBlob;
 
-use crate::cursor::put_varint;
+use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
 use crate::segment::{self, Form};
@@ -63,9 +69,7 @@ pub fn encode(
     let (form, items) = form_of(shape, alphabet, level, axes)?;
     let encoded = segment::encode(&form, items, codes, threads)?;
     let mut blob = MAGIC.to_vec();
-    let signed = if alphabet.signed() { SIGNED } else { 0 };
-    blob.extend([VERSION, alphabet.bits() | (level as u8) << LEVEL_SHIFT | signed]);
-    blob.push(shape.len() as u8);
+    blob.extend([VERSION, kind_to_byte(alphabet, level), shape.len() as u8]);
     shape.iter().for_each(|&len| put_varint(len as u64, &mut blob));
     if level.has_codebooks() {
         blob.extend(axes_to_bytes(axes));
@@ -107,4 +111,48 @@ fn form_of(shape: &[usize], alphabet: Alphabet, level: Level, axes: Axes) -> Res
 fn axes_to_bytes(axes: Axes) -> [u8; 3] {
     let [first, second] = axes.neighbours;
     [axes.channel, first, second].map(|axis| axis.map_or(0, |axis| axis as u8 + 1))
+}
+
+/// Axes from their numbers plus 1, 0 for none.
+fn axes_from_bytes(bytes: [u8; 3]) -> Axes {
+    let [channel, first, second] = bytes.map(|b| usize::from(b).checked_sub(1));
+    Axes { channel, neighbours: [first, second] }
+}
+
+fn kind_to_byte(alphabet: Alphabet, level: Level) -> u8 {
+    let signed = if alphabet.signed() { SIGNED } else { 0 };
+    alphabet.bits() | (level as u8) << LEVEL_SHIFT | signed
+}
+
+fn read_kind(what: &'static str, kind: u8) -> Result<(Alphabet, Level)> {
+    let bits = kind & ((1 << LEVEL_SHIFT) - 1);
+    let alphabet = Alphabet::new(bits, kind & SIGNED != 0);
+    let alphabet = alphabet.map_err(|error| Error::corrupt(what, error.to_string()))?;
+    let number = (kind & !SIGNED) >> LEVEL_SHIFT;
+    let level = Level::ALL.iter().find(|(_, level)| *level as u8 == number);
+    let &(_, level) = level.ok_or(Error::corrupt(what, format!("level {number} is unknown")))?;
+    Ok((alphabet, level))
+}
+
+/// The lengths of at most `most` axes, which have no more elements than memory can hold.
+fn read_shape(what: &'static str, cursor: &mut Cursor, most: usize) -> Result<Vec<usize>> {
+    let axes = usize::from(cursor.u8()?);
+    if axes > most {
+        return Err(Error::corrupt(what, format!("{axes} axes are more than {most}")));
+    }
+    let too_large = |_| Error::corrupt(what, "an axis is too long");
+    let shape = (0..axes)
+        .map(|_| cursor.varint().and_then(|d| usize::try_from(d).map_err(too_large)))
+        .collect::<Result<Vec<_>>>()?;
+    let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    len.filter(|&n| n <= isize::MAX as usize)
+        .ok_or(Error::corrupt(what, "its shape has too many elements"))?;
+    Ok(shape)
+}
+
+fn check_version(found: u8) -> Result<()> {
+    if found == VERSION {
+        return Ok(());
+    }
+    Err(Error::UnsupportedVersion { found: found.into(), supported: VERSION.into() })
 }

@@ -79,6 +79,11 @@ impl Codebook {
         self.alphabet
     }
 
+    /// The class of every group of channels.
+    pub(crate) fn groups(&self) -> &[u8] {
+        &self.groups
+    }
+
     pub(crate) fn order(&self) -> &[usize] {
         &self.order
     }

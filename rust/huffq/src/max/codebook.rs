@@ -49,6 +49,11 @@ impl Codebook {
         self.partition.alphabet
     }
 
+    /// Which class a symbol belongs to.
+    pub(crate) fn contexts(&self) -> Arc<Contexts> {
+        self.partition.contexts.clone()
+    }
+
     /// Coded nodes of all classes.
     pub(super) fn coded_nodes(&self) -> usize {
         self.codes.iter().map(ClassCode::coded_nodes).sum()

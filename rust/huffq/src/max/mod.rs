@@ -18,6 +18,7 @@ mod partition;
 mod train;
 
 pub use codebook::Codebook;
+pub(crate) use partition::{Contexts, level_count};
 
 use std::ops::Range;
 

@@ -11,7 +11,7 @@ use crate::{Alphabet, Backend, Geometry, histogram};
 
 /// Kinds of channels, levels of neighbours, and the class of every combination.
 #[derive(Debug)]
-pub(super) struct Contexts {
+pub(crate) struct Contexts {
     /// The kind of every group of channels.
     pub kinds: Vec<u8>,
     /// The level of every number, ascending from 0.
@@ -94,7 +94,7 @@ impl Partition {
     /// The rows of the two neighbours of a row; where there is only one of them it serves as both,
     /// and where there is none, none.
     pub(super) fn neighbours(&self, row: usize) -> Option<[usize; 2]> {
-        let [columns, rows] = self.geometry.neighbour_extents();
+        let [columns, rows] = self.geometry.neighbours().map(|axis| axis.map(|axis| axis.extent));
         let before = match columns {
             Some(extent) => row % extent,
             None => 0,
@@ -194,7 +194,7 @@ pub(super) fn grow(buffer: &mut Vec<u8>, len: usize) {
 }
 
 /// How many levels there are.
-pub(super) fn level_count(levels: &[u8]) -> usize {
+pub(crate) fn level_count(levels: &[u8]) -> usize {
     levels.last().map_or(1, |&level| usize::from(level) + 1)
 }
 

@@ -66,7 +66,7 @@ impl Codebook {
             Limits { floor_bits, ..limits }
         };
         let kinds = cluster(backend, &counts, size, scaled(KINDS));
-        let levels = match geometry.neighbour_extents() {
+        let levels = match geometry.neighbours() {
             [None, _] => vec![0; size],
             _ => levels(&counts, size, total),
         };

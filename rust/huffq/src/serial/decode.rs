@@ -57,7 +57,7 @@ pub fn decode_indexed(
 }
 
 /// Refuses bytes or set bits behind `end`, a position in `bytes` or its last byte's padding.
-fn check_end(bytes: &[u8], end: usize) -> Result<()> {
+pub(crate) fn check_end(bytes: &[u8], end: usize) -> Result<()> {
     if end.div_ceil(8) < bytes.len() || (!end.is_multiple_of(8) && peek(bytes, end) != 0) {
         return Err(Error::corrupt("serial payload", "bits follow the last codeword"));
     }

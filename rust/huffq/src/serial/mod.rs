@@ -14,6 +14,7 @@ mod encode;
 mod entry_points;
 mod table;
 
+pub(crate) use decode::check_end;
 pub use decode::{Scratch, decode, decode_indexed};
 pub use encode::{encode, encode_indexed, indexed_len};
 
