@@ -13,6 +13,8 @@
 //! Number of symbols and alphabet are known from outside. The form is a pure function of both and
 //! of the symbols. Checksums belong to the containers.
 
+use std::cell::RefCell;
+
 use crate::error::{Error, Result};
 use crate::lengths::DEFAULT_MAX_LENGTH;
 use crate::{Alphabet, Backend, CodeTable, Codebook, bits, codebook, histogram, pivot, serial};
@@ -74,6 +76,18 @@ impl Coder {
     pub fn new(backend: Backend) -> Self {
         let (scratch, codebook) = (pivot::Scratch::default(), codebook::Scratch::new(backend));
         Self { backend, scratch, serial: serial::Scratch::default(), codebook }
+    }
+
+    /// Works with a coder that this thread keeps: making one, and filling its buffers for the first
+    /// time, takes longer than many a block.
+    pub(crate) fn with<T>(backend: Backend, work: impl FnOnce(&mut Self) -> T) -> T {
+        thread_local! {
+            static KEPT: RefCell<Option<Coder>> = const { RefCell::new(None) };
+        }
+        KEPT.with_borrow_mut(|kept| {
+            let coder = kept.take().filter(|coder| coder.backend == backend);
+            work(kept.insert(coder.unwrap_or_else(|| Self::new(backend))))
+        })
     }
 
     /// Counts `symbols`, each of `alphabet`, and chooses how to code them.

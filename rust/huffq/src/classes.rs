@@ -154,8 +154,13 @@ struct Merger {
     costs: Vec<u64>,
     /// `losses[a * n + b]`, `a > b`: what merging the two costs.
     losses: Vec<i64>,
+    /// For every class the lower one that it merges with most cheaply, after what that costs.
+    partners: Vec<(i64, usize)>,
     live: Vec<usize>,
 }
+
+/// What merging with nobody costs.
+const ALONE: (i64, usize) = (i64::MAX, 0);
 
 impl Merger {
     fn new(counts: &[u64], alphabet: usize) -> Self {
@@ -163,9 +168,10 @@ impl Merger {
             counts.chunks_exact(alphabet).map(|c| ideal_cost(c.iter().copied())).collect();
         let n = costs.len();
         let (counts, losses, live) = (counts.to_vec(), vec![0; n * n], (0..n).collect());
-        let mut merger = Self { alphabet, counts, costs, losses, live };
+        let mut merger = Self { alphabet, counts, costs, losses, partners: vec![ALONE; n], live };
         for a in 0..n {
             (0..a).for_each(|b| merger.weigh(a, b));
+            merger.partners[a] = merger.partner(a);
         }
         merger
     }
@@ -180,14 +186,17 @@ impl Merger {
         self.losses[place] = joined as i64 - (self.costs[a] + self.costs[b]) as i64;
     }
 
+    fn partner(&self, a: usize) -> (i64, usize) {
+        let losses = &self.losses[a * self.costs.len()..];
+        let below = self.live.iter().take_while(|&&b| b < a);
+        below.map(|&b| (losses[b], b)).min().unwrap_or(ALONE)
+    }
+
     /// The cheapest merge: its loss, the class that goes and the lower one that stays.
     fn cheapest(&self) -> Option<(i64, usize, usize)> {
-        let n = self.costs.len();
-        let below = |&(place, _): &(usize, &usize)| place > 0;
-        let pairs = self.live.iter().enumerate().filter(below).flat_map(|(place, &a)| {
-            self.live[..place].iter().map(move |&b| (self.losses[a * n + b], a, b))
-        });
-        pairs.min()
+        let with_partner = self.live.iter().skip(1);
+        let merges = with_partner.map(|&a| (self.partners[a].0, a, self.partners[a].1));
+        merges.min()
     }
 
     fn join(&mut self, from: usize, into: usize) {
@@ -197,9 +206,17 @@ impl Merger {
         }
         self.costs[into] = ideal_cost(self.counts(into).iter().copied());
         self.live.retain(|&class| class != from);
-        for other in self.live.clone() {
+        for place in 0..self.live.len() {
+            let other = self.live[place];
             if other != into {
                 self.weigh(other, into);
+            }
+            let (loss, partner) = self.partners[other];
+            if other == into || partner == from || partner == into {
+                self.partners[other] = self.partner(other);
+            } else if other > into {
+                let now = self.losses[other * self.costs.len() + into];
+                self.partners[other] = (loss, partner).min((now, into));
             }
         }
     }

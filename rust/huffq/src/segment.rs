@@ -98,19 +98,21 @@ pub fn encode(
     let segments = form.cut.segments(items).map(segment).collect();
     let prepared = parallel::map(threads, segments, || (), prepare)?;
     let blocks = prepared.iter().flat_map(|p| (0..p.blocks()).map(move |block| (p, block)));
-    let encode = |coder: &mut Coder, (segment, block): (&Prepared, usize)| {
-        segment.encode_block(form, coder, block, false)
+    let encode = |(): &mut (), (segment, block): (&Prepared, usize)| {
+        Coder::with(backend, |coder| segment.encode_block(form, coder, block, false))
     };
-    let encoded = parallel::map(threads, blocks.collect(), || Coder::new(backend), encode)?;
+    let encoded = parallel::map(threads, blocks.collect(), || (), encode)?;
     let mut encoded = encoded.into_iter();
     let finish = |prepared: &Prepared| {
         let blocks = encoded.by_ref().take(prepared.blocks()).collect();
         if let Some(segment) = prepared.finish(blocks, false)? {
             return Ok(segment);
         }
-        let encode = |coder: &mut Coder, block| prepared.encode_block(form, coder, block, true);
+        let encode = |(): &mut (), block| {
+            Coder::with(backend, |coder| prepared.encode_block(form, coder, block, true))
+        };
         let blocks = (0..prepared.blocks()).collect();
-        let blocks = parallel::map(threads, blocks, || Coder::new(backend), encode)?;
+        let blocks = parallel::map(threads, blocks, || (), encode)?;
         Ok(prepared.finish(blocks, true)?.expect("the segment goes without a codebook"))
     };
     prepared.iter().map(finish).collect()

@@ -114,11 +114,11 @@ impl<'a> Blob<'a> {
         parallel::map(
             threads,
             work.collect(),
-            || Coder::new(backend),
-            |coder, (i, block, codebook, out)| {
+            || (),
+            |(), (i, block, codebook, out)| {
                 let body = check(block, || format!("block {i}"))?;
                 let codebook = codebook.map(|book| for_slab(book, &cut.slab(i, self.items)));
-                coder.decode(body, alphabet, codebook.as_deref(), out)
+                Coder::with(backend, |coder| coder.decode(body, alphabet, codebook.as_deref(), out))
             },
         )?;
         Ok(())

@@ -11,6 +11,15 @@ pub(crate) const MAX_CLASSES: usize = 32;
 /// Where each class's stream goes on.
 pub(crate) type Positions = [usize; MAX_CLASSES];
 
+/// Consecutive places of a few classes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Number of places.
+    pub len: usize,
+    /// One bit for each class that a place may have.
+    pub used: u32,
+}
+
 /// The class of a symbol by its two neighbours: `classes[first[a] + second[b]]`.
 #[derive(Clone, Debug)]
 pub(crate) struct ClassTable {
@@ -74,23 +83,22 @@ impl Backend {
     }
 
     /// Takes the next symbol of its class's stream for every place: `out[i]` is
-    /// `streams[positions[classes[i]]]`, and the position moves on. Places of a class whose bit in
-    /// `used` is not set get arbitrary symbols.
+    /// `streams[positions[classes[i]]]`, and the position moves on. `runs` says how the places
+    /// follow one another. A place of a class that its run does not use gets an arbitrary symbol.
     ///
     /// # Panics
-    /// If a class of `used` has not `out.len()` + [`SLACK`] bytes from its position on, or `classes`
-    /// and `out` differ in length.
+    /// If there are not `out.len()` + [`SLACK`] bytes from every position on, or `classes` and `out`
+    /// are not as long as the runs together.
     pub(crate) fn collect(
         self,
+        runs: &[Run],
         classes: &[u8],
-        used: u32,
         streams: &[u8],
         positions: &mut Positions,
         out: &mut [u8],
     ) {
-        assert_eq!(classes.len(), out.len());
-        check_streams(used, positions, out.len(), streams.len());
-        dispatch!(self, collect(classes, used, streams, positions, out))
+        assert!(classes.len() == out.len() && out.len() == runs_len(runs));
+        dispatch!(self, collect(runs, classes, streams, positions, out))
     }
 
     /// The inverse of [`collect`](Self::collect): appends every symbol to its class's stream. The
@@ -100,25 +108,19 @@ impl Backend {
     /// As `collect`.
     pub(crate) fn distribute(
         self,
+        runs: &[Run],
         classes: &[u8],
-        used: u32,
         symbols: &[u8],
         streams: &mut [u8],
         positions: &mut Positions,
     ) {
-        assert_eq!(classes.len(), symbols.len());
-        check_streams(used, positions, symbols.len(), streams.len());
-        dispatch!(self, distribute(classes, used, symbols, streams, positions))
+        assert!(classes.len() == symbols.len() && symbols.len() == runs_len(runs));
+        dispatch!(self, distribute(runs, classes, symbols, streams, positions))
     }
 }
 
-/// The classes whose bits are set.
-#[inline(always)]
-pub(super) fn each(used: u32) -> impl Iterator<Item = usize> {
-    let below = |rest: &u32| (*rest != 0).then_some(rest & rest.wrapping_sub(1));
-    let rests =
-        std::iter::successors((used != 0).then_some(used), move |r| below(r).filter(|&r| r != 0));
-    rests.map(|rest| rest.trailing_zeros() as usize)
+fn runs_len(runs: &[Run]) -> usize {
+    runs.iter().map(|run| run.len).sum()
 }
 
 fn check_rows(len: usize, first: usize, stride: usize) {
@@ -126,7 +128,18 @@ fn check_rows(len: usize, first: usize, stride: usize) {
     assert!(end.is_some_and(|end| end <= len), "the rows do not lie within their slice");
 }
 
-fn check_streams(used: u32, positions: &Positions, n: usize, len: usize) {
-    let room = len.checked_sub(n + SLACK).expect("the streams have room for every symbol");
-    assert!(each(used).all(|class| positions[class] <= room));
+/// Checks that `n` symbols can be taken at every position, and [`SLACK`] bytes more. Kernels begin
+/// with it, since in their instructions it takes no time.
+#[inline(always)]
+pub(super) fn check_streams(positions: &Positions, n: usize, len: usize) {
+    let last = positions.iter().fold(0, |last, &position| last.max(position));
+    assert!(last <= len && n + SLACK <= len - last, "the streams lack room for every symbol");
+}
+
+/// Takes the lowest class off a set.
+#[inline(always)]
+pub(super) fn pop(classes: &mut u32) -> usize {
+    let lowest = classes.trailing_zeros() as usize % MAX_CLASSES;
+    *classes &= classes.wrapping_sub(1);
+    lowest
 }

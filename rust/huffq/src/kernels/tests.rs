@@ -314,6 +314,7 @@ fn classes_and_their_streams() {
                 })
                 .collect();
             let used = ((1u64 << class_count) - 1) as u32;
+            let runs = [n / 3, n - n / 3].map(|len| contexts::Run { len, used });
             let stream_len = 2 * n + SLACK;
             for backend in Backend::available() {
                 let (first, second) = (firsts.copy(&first), seconds.copy(&second));
@@ -330,7 +331,7 @@ fn classes_and_their_streams() {
                 };
                 let mut positions = apart(starts);
                 let all = inputs.copy(&symbols);
-                backend.distribute(classes, used, all, &mut streams, &mut positions);
+                backend.distribute(&runs, classes, all, &mut streams, &mut positions);
                 let begins = apart(starts);
                 let together: Vec<u8> = (0..class_count as usize)
                     .flat_map(|class| streams[begins[class]..positions[class]].to_vec())
@@ -341,7 +342,7 @@ fn classes_and_their_streams() {
                 let padded = inputs.copy(&padded);
                 let mut positions = starts;
                 let out = outs.last(n);
-                backend.collect(classes, used, padded, &mut positions, out);
+                backend.collect(&runs, classes, padded, &mut positions, out);
                 assert_eq!(out, symbols, "{backend:?}, {n} of {alphabet}");
                 let taken: usize = (0..32).map(|class| positions[class] - starts[class]).sum();
                 assert_eq!(taken, n);

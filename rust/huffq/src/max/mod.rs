@@ -147,18 +147,16 @@ impl Codebook {
         let Buffers { classes, zeros, streams } = buffers;
         grow(classes, width);
         grow(zeros, width);
+        let runs = self.partition.runs(samples);
         for row in 0..rows {
             let (above, rest) = matrix.split_at_mut(row * width);
             let neighbours = match self.partition.neighbours(row) {
                 Some(neighbours) => neighbours.map(|row| &above[row * width..][..width]),
                 None => [&zeros[..width]; 2],
             };
-            for (run, range) in self.partition.runs(samples) {
-                let [first, second] = neighbours.map(|row| &row[range.clone()]);
-                let classes = &mut classes[range.clone()];
-                backend.classify(&run.table, first, second, classes);
-                backend.collect(classes, run.used, streams, &mut positions, &mut rest[range]);
-            }
+            let (row, classes) = (&mut rest[..width], &mut classes[..width]);
+            self.partition.classify(backend, &runs, neighbours, classes);
+            backend.collect(&runs, classes, streams, &mut positions, row);
             // Symbols of the next class were taken; the streams have room for a row of them.
             if spans.iter().zip(&positions).any(|(span, &position)| position > span.end) {
                 return Err(Error::corrupt("block", "a class has too few symbols"));

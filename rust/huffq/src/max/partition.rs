@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::matrix::Matrix;
 use crate::channels::{flip, groups, sort};
 use crate::kernels::SLACK;
-use crate::kernels::contexts::{ClassTable, MAX_CLASSES, MAX_LEVELS, Positions};
+use crate::kernels::contexts::{ClassTable, MAX_CLASSES, MAX_LEVELS, Positions, Run};
 use crate::{Alphabet, Backend, Geometry, histogram};
 
 /// Kinds of channels, levels of neighbours, and the class of every combination.
@@ -33,17 +33,17 @@ pub(super) struct Partition {
     /// The block's channels, those of kind 0 first.
     order: Vec<usize>,
     /// One for each kind.
-    runs: Vec<Run>,
+    kinds: Vec<Kind>,
 }
 
 /// The channels of one kind, neighbours in the order.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+struct Kind {
     channels: usize,
     /// The classes of its symbols.
-    pub table: ClassTable,
+    table: ClassTable,
     /// One bit for each of these classes.
-    pub used: u32,
+    used: u32,
 }
 
 impl Partition {
@@ -63,14 +63,14 @@ impl Partition {
         debug_assert!(level_count <= MAX_LEVELS && classes.len().is_multiple_of(pairs));
         let place = (channels, first_channel);
         let (order, sizes) = sort(geometry.channels(), place, kinds, classes.len() / pairs);
-        let run = |(channels, classes): (usize, &[u8])| Run {
+        let kind = |(channels, classes): (usize, &[u8])| Kind {
             channels,
             table: ClassTable::new(alphabet, levels, classes),
             used: classes.iter().fold(0, |used, class| used | 1 << class),
         };
-        let runs = sizes.into_iter().zip(classes.chunks_exact(pairs)).map(run).collect();
+        let kinds = sizes.into_iter().zip(classes.chunks_exact(pairs)).map(kind).collect();
         let geometry = geometry.clone();
-        Self { geometry, alphabet, contexts, channels, order, runs }
+        Self { geometry, alphabet, contexts, channels, order, kinds }
     }
 
     /// The same for blocks of another geometry.
@@ -109,14 +109,29 @@ impl Partition {
         Some([first.or(second)?, second.or(first)?])
     }
 
-    /// The kinds of channels that there are, each with its columns.
-    pub(super) fn runs(&self, samples: usize) -> impl Iterator<Item = (&Run, Range<usize>)> {
-        let mut end = 0;
-        self.runs.iter().filter(|run| run.channels > 0).map(move |run| {
-            let start = end;
-            end += run.channels * samples;
-            (run, start..end)
-        })
+    /// The columns of each kind, and the classes that they may have.
+    pub(super) fn runs(&self, samples: usize) -> Vec<Run> {
+        self.kinds
+            .iter()
+            .map(|kind| Run { len: kind.channels * samples, used: kind.used })
+            .collect()
+    }
+
+    /// Looks up the classes of a row, as long as `runs` together.
+    pub(super) fn classify(
+        &self,
+        backend: Backend,
+        runs: &[Run],
+        neighbours: [&[u8]; 2],
+        classes: &mut [u8],
+    ) {
+        let mut start = 0;
+        for (kind, run) in self.kinds.iter().zip(runs) {
+            let range = start..start + run.len;
+            start = range.end;
+            let [first, second] = neighbours.map(|row| &row[range.clone()]);
+            backend.classify(&kind.table, first, second, &mut classes[range]);
+        }
     }
 
     /// Splits a block that was brought into `matrix` (with [`SLACK`] bytes more) by classes.
@@ -130,6 +145,7 @@ impl Partition {
     ) -> Vec<Range<usize>> {
         let width = self.geometry.channels() * samples;
         let n = matrix.len() - SLACK;
+        let runs = self.runs(samples);
         let Buffers { classes, zeros, streams } = buffers;
         grow(classes, n);
         grow(zeros, width);
@@ -139,10 +155,7 @@ impl Partition {
                 Some(neighbours) => neighbours.map(row_of),
                 None => [&zeros[..width]; 2],
             };
-            for (run, range) in self.runs(samples) {
-                let [first, second] = neighbours.map(|row| &row[range.clone()]);
-                backend.classify(&run.table, first, second, &mut classes[range]);
-            }
+            self.classify(backend, &runs, neighbours, classes);
         }
         let counts = histogram::count(backend, &classes[..n]);
         let (mut positions, mut end): (Positions, usize) = ([0; MAX_CLASSES], 0);
@@ -154,10 +167,7 @@ impl Partition {
         let starts = positions;
         grow(streams, end + width + SLACK);
         for (row, classes) in classes[..n].chunks_exact(width.max(1)).enumerate() {
-            for (run, range) in self.runs(samples) {
-                let (classes, symbols) = (&classes[range.clone()], &row_of(row)[range]);
-                backend.distribute(classes, run.used, symbols, streams, &mut positions);
-            }
+            backend.distribute(&runs, classes, row_of(row), streams, &mut positions);
         }
         starts
             .iter()

@@ -1,6 +1,5 @@
 //! Samples out: blocks are fetched in runs, checked and decoded on many threads.
 
-use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,11 +28,6 @@ struct Piece<'a> {
 struct Run<'a, 'b> {
     page: Arc<Page>,
     pieces: &'b mut [Piece<'a>],
-}
-
-thread_local! {
-    /// Buffers that a thread's reads share.
-    static CODER: RefCell<Option<(Backend, Coder)>> = const { RefCell::new(None) };
 }
 
 impl Reader {
@@ -71,7 +65,7 @@ impl Reader {
             threads,
             runs,
             || (),
-            |(), run| with_coder(backend, |coder| self.decode_run(field, run, coder)),
+            |(), run| Coder::with(backend, |coder| self.decode_run(field, run, coder)),
         )?;
         Ok(())
     }
@@ -260,14 +254,4 @@ pub(super) fn zeros(len: usize) -> Result<Vec<u8>> {
     bytes.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     bytes.resize(len, 0);
     Ok(bytes)
-}
-
-/// Calls `work` with the thread's coder.
-pub(super) fn with_coder<R>(backend: Backend, work: impl FnOnce(&mut Coder) -> R) -> R {
-    CODER.with_borrow_mut(|slot| {
-        if slot.as_ref().is_none_or(|(made_for, _)| *made_for != backend) {
-            *slot = Some((backend, Coder::new(backend)));
-        }
-        work(&mut slot.as_mut().expect("it was just made").1)
-    })
 }

@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::frame::{self, Entry, Kind, Tag};
 use super::page::{FieldPage, Page, SegmentHead};
-use super::read::{decode_body, with_coder, zeros};
+use super::read::{decode_body, zeros};
 use super::root::parse_schema;
 use super::scan::{Found, scan};
 use super::schema::{Coding, Schema};
 use super::source::{ReadAt, read_bytes};
 use super::writer::{Batch, Writer};
 use crate::Backend;
+use crate::block::Coder;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
@@ -249,7 +250,9 @@ impl Wreck {
                 let tag =
                     Tag { kind: Kind::Block, field: field as u16, group, place: block as u32 };
                 let decoded = self.payload(tag, entry).and_then(|body| {
-                    with_coder(backend, |coder| decode_body(coder, coding, page, block, &body, out))
+                    Coder::with(backend, |coder| {
+                        decode_body(coder, coding, page, block, &body, out)
+                    })
                 });
                 match decoded {
                     Ok(()) => Ok(None),

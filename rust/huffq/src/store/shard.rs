@@ -212,7 +212,7 @@ mod tests {
             .collect()
     }
 
-    /// A sparse file: pages of all groups, records of every thousandth.
+    /// A sparse file: pages of all groups, records of every ten thousandth.
     fn write(path: &Path, groups: usize) -> u64 {
         let json = r#"{"fields": [{"name": "x", "bits": 4, "sample_shape": [128]}]}"#;
         let (schema, codings) = Schema::from_json(json).unwrap();
@@ -226,7 +226,7 @@ mod tests {
                 lengths: None,
                 codebook: segment.codebook.clone().unwrap_or_default(),
             };
-            if group.is_multiple_of(1000) {
+            if group.is_multiple_of(10_000) {
                 shard.put_segment(0, 0, head, &segment).unwrap();
             } else {
                 let len = |bytes: usize| (frame::HEAD_LEN + bytes) as u32;
@@ -253,7 +253,7 @@ mod tests {
     fn a_file_of_a_hundred_gigabytes_opens_and_reads_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("huge.huffq");
-        let groups = 45_000;
+        let groups = 90_000;
         let index = write(&path, groups);
         let size = fs::metadata(&path).unwrap().len();
         assert!(size > 100_000_000_000, "{size}");
@@ -273,7 +273,7 @@ mod tests {
         let reader = Reader::open(&path).unwrap();
         let mut group = 0;
         let reading = fastest(&mut || {
-            let sample = (group * 1000 * SAMPLES + 777) as u64;
+            let sample = (group * 10_000 * SAMPLES + 777) as u64;
             let mut out = [0; SAMPLE];
             let range = sample..sample + 1;
             reader.read(0, std::slice::from_ref(&range), &mut out, NonZero::new(1)).unwrap();

@@ -139,7 +139,7 @@ fn a_suspended_writer_goes_on_with_the_same_bytes() {
     let (path, whole) = (folder.path().join("a.huffq"), folder.path().join("whole.huffq"));
     let field = r#"{"name": "x", "bits": 4, "sample_shape": [300]}"#;
     let schema = format!(r#"{{"fields": [{field}], "group_samples": 50}}"#);
-    let codes: Vec<u8> = (0..300 * 180).map(|i| (i * i / 7 % 11) as u8).collect();
+    let codes: Vec<u8> = (0..300 * 180u64).map(|i| (i * i / 7 % 11) as u8).collect();
     let write = |writer: &mut Writer, samples: std::ops::Range<usize>| {
         let codes = &codes[300 * samples.start..300 * samples.end];
         writer.write(samples.len(), &[Batch { codes, lengths: None }]).unwrap();
@@ -162,7 +162,7 @@ fn a_suspended_writer_goes_on_with_the_same_bytes() {
     let other = schema.replace("50}", "51}");
     let mut writer = Writer::create(&path, &schema, None).unwrap();
     write(&mut writer, 0..60);
-    drop(writer);
+    writer.suspend().unwrap();
     assert!(matches!(Writer::resume(&path, &other, None), Err(Error::CannotResume { .. })));
 }
 

@@ -1,10 +1,11 @@
 //! A look at every byte of a file.
 
 use super::frame::{self, HEADER_LEN, Kind, Tag};
-use super::read::{with_coder, zeros};
+use super::read::zeros;
 use super::reader::{Reader, named};
 use super::source::read_bytes;
 use crate::Backend;
+use crate::block::Coder;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
 
@@ -73,7 +74,7 @@ impl Reader {
                 let record = read_bytes(&*self.source, self.size, entry.offset, entry.len.into())?;
                 let symbols = self.codings[field].cut().symbols(block, page.fields[field].items);
                 let mut out = zeros(symbols.len())?;
-                with_coder(backend, |coder| {
+                Coder::with(backend, |coder| {
                     self.decode_block(coder, &page, (field, group, block), &record, &mut out)
                 })
             },

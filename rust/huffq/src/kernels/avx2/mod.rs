@@ -12,7 +12,7 @@ pub(super) use super::x86::{
 
 use std::arch::x86_64::*;
 
-use super::contexts::{ClassTable, Positions};
+use super::contexts::{ClassTable, Positions, Run};
 
 /// Symbols of a step, where a kernel works on whole vectors.
 const STEP: usize = 32;
@@ -60,24 +60,24 @@ pub(super) fn classify(table: &ClassTable, first: &[u8], second: &[u8], classes:
 
 #[target_feature(enable = "bmi1,bmi2")]
 pub(super) fn collect(
+    runs: &[Run],
     classes: &[u8],
-    used: u32,
     streams: &[u8],
     positions: &mut Positions,
     out: &mut [u8],
 ) {
-    super::portable::collect(classes, used, streams, positions, out);
+    super::portable::collect(runs, classes, streams, positions, out);
 }
 
 #[target_feature(enable = "bmi1,bmi2")]
 pub(super) fn distribute(
+    runs: &[Run],
     classes: &[u8],
-    used: u32,
     symbols: &[u8],
     streams: &mut [u8],
     positions: &mut Positions,
 ) {
-    super::portable::distribute(classes, used, symbols, streams, positions);
+    super::portable::distribute(runs, classes, symbols, streams, positions);
 }
 
 #[target_feature(enable = "avx2")]

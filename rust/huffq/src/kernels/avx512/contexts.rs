@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{STEP, Table, load, load_part, low_bits, store, store_part};
-use crate::kernels::contexts::{ClassTable, Positions, each};
+use crate::kernels::contexts::{ClassTable, Positions, Run, check_streams, pop};
 
 /// Vectors that take their symbols of one class one after another, before the next class: its
 /// position then stays in a register.
@@ -45,8 +45,50 @@ fn classify_depth<const D: usize>(
     store_part(look_up(load_part(first_rest), load_part(second_rest)), rest);
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
+/// Takes the next symbols of a class out of its stream, for the places that want it.
+///
+/// # Safety
+/// 64 bytes must be readable at the position.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,bmi2,popcnt")]
+unsafe fn take(
+    class: usize,
+    places: __m512i,
+    valid: u64,
+    streams: &[u8],
+    position: &mut usize,
+    symbols: __m512i,
+) -> __m512i {
+    let mask = _mm512_cmpeq_epi8_mask(places, _mm512_set1_epi8(class as i8)) & valid;
+    // SAFETY: as the caller promises.
+    let next = unsafe { _mm512_loadu_epi8(streams.as_ptr().add(*position).cast()) };
+    *position += mask.count_ones() as usize;
+    _mm512_mask_expand_epi8(symbols, mask, next)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,bmi2,popcnt")]
 pub(in crate::kernels) fn collect(
+    runs: &[Run],
+    mut classes: &[u8],
+    streams: &[u8],
+    positions: &mut Positions,
+    mut out: &mut [u8],
+) {
+    check_streams(positions, classes.len(), streams.len());
+    for &Run { len, used } in runs {
+        let (here, behind) = std::mem::take(&mut out).split_at_mut(len);
+        // SAFETY: positions move on by one for each place at most, and as many bytes as there are
+        // places in all runs, and 64 more, follow each of them.
+        unsafe { collect_run(&classes[..len], used, streams, positions, here) };
+        (classes, out) = (&classes[len..], behind);
+    }
+}
+
+/// # Safety
+/// As many bytes as there are places, and 64 more, must follow every position.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,bmi2,popcnt")]
+unsafe fn collect_run(
     classes: &[u8],
     used: u32,
     streams: &[u8],
@@ -59,59 +101,66 @@ pub(in crate::kernels) fn collect(
         let places = classes.as_chunks::<STEP>().0;
         let places: [__m512i; VECTORS] = std::array::from_fn(|i| load(&places[i]));
         let mut symbols = [_mm512_setzero_si512(); VECTORS];
-        for class in each(used) {
-            let wanted = _mm512_set1_epi8(class as i8);
-            let position = &mut positions[class];
-            let mut at = *position;
+        let mut used = used;
+        while used != 0 {
+            let class = pop(&mut used);
+            let mut position = positions[class];
             for (symbols, &places) in symbols.iter_mut().zip(&places) {
-                let mask = _mm512_cmpeq_epi8_mask(places, wanted);
-                // SAFETY: positions move on by one for each place at most, and `Backend::collect`
-                // has checked that as many bytes as there are places, and 64 more, follow.
-                let next = unsafe { _mm512_loadu_epi8(streams.as_ptr().add(at).cast()) };
-                *symbols = _mm512_mask_expand_epi8(*symbols, mask, next);
-                at += mask.count_ones() as usize;
+                // SAFETY: positions move on by one for each place at most.
+                *symbols =
+                    unsafe { take(class, places, u64::MAX, streams, &mut position, *symbols) };
             }
-            *position = at;
+            positions[class] = position;
         }
         for (out, symbols) in out.as_chunks_mut().0.iter_mut().zip(symbols) {
             store(symbols, out);
         }
     }
     for (out, classes) in rest.chunks_mut(STEP).zip(last.chunks(STEP)) {
-        let places = load_part(classes);
-        let valid = low_bits(classes.len());
-        let mut symbols = _mm512_setzero_si512();
-        for class in each(used) {
-            let position = &mut positions[class];
-            let mask = _mm512_cmpeq_epi8_mask(places, _mm512_set1_epi8(class as i8)) & valid;
-            // SAFETY: as above.
-            let next = unsafe { _mm512_loadu_epi8(streams.as_ptr().add(*position).cast()) };
-            symbols = _mm512_mask_expand_epi8(symbols, mask, next);
-            *position += mask.count_ones() as usize;
+        let (places, valid) = (load_part(classes), low_bits(classes.len()));
+        // Two vectors: each expansion waits for the one before.
+        let mut symbols = [_mm512_setzero_si512(); 2];
+        let mut used = used;
+        while used != 0 {
+            for symbols in &mut symbols {
+                // Without another class `pop` gives the first one, and nobody wants it.
+                let wanted = if used == 0 { 0 } else { valid };
+                let class = pop(&mut used);
+                // SAFETY: as above.
+                *symbols = unsafe {
+                    take(class, places, wanted, streams, &mut positions[class], *symbols)
+                };
+            }
         }
-        store_part(symbols, out);
+        store_part(_mm512_or_si512(symbols[0], symbols[1]), out);
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi1,bmi2,popcnt")]
 pub(in crate::kernels) fn distribute(
-    classes: &[u8],
-    used: u32,
-    symbols: &[u8],
+    runs: &[Run],
+    mut classes: &[u8],
+    mut symbols: &[u8],
     streams: &mut [u8],
     positions: &mut Positions,
 ) {
-    for (symbols, classes) in symbols.chunks(STEP).zip(classes.chunks(STEP)) {
-        let valid = low_bits(classes.len());
-        let (symbols, places) = (load_part(symbols), load_part(classes));
-        for class in each(used) {
-            let position = &mut positions[class];
-            let mask = _mm512_cmpeq_epi8_mask(places, _mm512_set1_epi8(class as i8)) & valid;
-            let next = _mm512_mask_compress_epi8(symbols, mask, symbols);
-            // SAFETY: positions move on by one for each place at most, and `Backend::distribute`
-            // has checked that as many bytes as there are places, and 64 more, follow.
-            unsafe { _mm512_storeu_epi8(streams.as_mut_ptr().add(*position).cast(), next) };
-            *position += mask.count_ones() as usize;
+    check_streams(positions, classes.len(), streams.len());
+    for &Run { len, used } in runs {
+        for (symbols, classes) in symbols[..len].chunks(STEP).zip(classes[..len].chunks(STEP)) {
+            let valid = low_bits(classes.len());
+            let (symbols, places) = (load_part(symbols), load_part(classes));
+            let mut used = used;
+            while used != 0 {
+                let class = pop(&mut used);
+                let position = &mut positions[class];
+                let mask = _mm512_cmpeq_epi8_mask(places, _mm512_set1_epi8(class as i8)) & valid;
+                let next = _mm512_mask_compress_epi8(symbols, mask, symbols);
+                // SAFETY: positions move on by one for each place at most, and as many bytes as
+                // there are places in all runs, and 64 more, follow each of them.
+                unsafe { _mm512_storeu_epi8(streams.as_mut_ptr().add(*position).cast(), next) };
+                *position += mask.count_ones() as usize;
+            }
         }
+        (classes, symbols) = (&classes[len..], &symbols[len..]);
     }
 }

@@ -1,6 +1,6 @@
 //! Classes of symbols: a look-up and a stream position per symbol.
 
-use crate::kernels::contexts::{ClassTable, MAX_CLASSES, Positions, each};
+use crate::kernels::contexts::{ClassTable, MAX_CLASSES, Positions, Run, check_streams};
 
 pub(in crate::kernels) fn classify(
     table: &ClassTable,
@@ -14,46 +14,32 @@ pub(in crate::kernels) fn classify(
     }
 }
 
-/// Positions of classes that are not used are only looked at, not moved.
-fn put_back(used: u32, moved: &Positions, positions: &mut Positions) {
-    each(used).for_each(|class| positions[class] = moved[class]);
-}
-
-/// A position for any class: unused ones begin at the streams' start.
-fn used_positions(used: u32, positions: &Positions) -> Positions {
-    let mut all = [0; MAX_CLASSES];
-    put_back(used, positions, &mut all);
-    all
-}
-
 pub(in crate::kernels) fn collect(
+    _runs: &[Run],
     classes: &[u8],
-    used: u32,
     streams: &[u8],
     positions: &mut Positions,
     out: &mut [u8],
 ) {
-    let mut all = used_positions(used, positions);
+    check_streams(positions, classes.len(), streams.len());
     for (out, &class) in out.iter_mut().zip(classes) {
-        let position = &mut all[usize::from(class) % MAX_CLASSES];
+        let position = &mut positions[usize::from(class) % MAX_CLASSES];
         *out = streams[*position];
         *position += 1;
     }
-    put_back(used, &all, positions);
 }
 
 pub(in crate::kernels) fn distribute(
+    _runs: &[Run],
     classes: &[u8],
-    used: u32,
     symbols: &[u8],
     streams: &mut [u8],
     positions: &mut Positions,
 ) {
-    let mut all = used_positions(used, positions);
+    check_streams(positions, classes.len(), streams.len());
     for (&symbol, &class) in symbols.iter().zip(classes) {
-        let position = &mut all[usize::from(class) % MAX_CLASSES];
+        let position = &mut positions[usize::from(class) % MAX_CLASSES];
         streams[*position] = symbol;
         *position += 1;
     }
-    put_back(used, &all, positions);
 }
