@@ -70,6 +70,7 @@ _LAZY = {
     "layer_tiles",
     "models",
     "quant",
+    "rtl",
     "testbench",
     "tiles",
     "torch",
