@@ -7,8 +7,9 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use huffq::block::{BLOCK_SYMBOLS, Coder};
+use huffq::codebook::Scratch;
 use huffq::lengths::{DEFAULT_MAX_LENGTH, package_merge};
-use huffq::{Alphabet, Backend, CodeTable, histogram, serial};
+use huffq::{Alphabet, Axes, Backend, CodeTable, Codebook, Geometry, Level, histogram, serial};
 
 fn main() {
     divan::main();
@@ -111,4 +112,66 @@ fn block_decode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     bencher
         .counter(BytesCount::of_slice(&symbols))
         .bench_local(|| coder.decode(&bytes, alphabet, None, &mut out).unwrap());
+}
+
+const SHAPE: [usize; 3] = [8, 32, 32];
+const LEVELS: [Level; 2] = [Level::Dense, Level::Max];
+
+/// Samples of [`SHAPE`] that fill a block of the level.
+fn samples(level: Level) -> usize {
+    level.block_symbols() / SHAPE.iter().product::<usize>()
+}
+
+/// Activations of a level's block in which neighbours are alike.
+fn smooth(level: Level) -> Vec<u8> {
+    let noise: Vec<u8> = (0..).flat_map(|_| activations(50)).take(level.block_symbols()).collect();
+    let width = SHAPE[2];
+    let near = |i: usize| noise[i - 1] / 2 + noise[i - width] / 2;
+    (0..noise.len()).map(|i| if i < width { noise[i] } else { near(i) }).collect()
+}
+
+fn codebook(level: Level, backend: Backend, symbols: &[u8]) -> Codebook {
+    let geometry = Geometry::new(&SHAPE, Axes::of_shape(&SHAPE)).unwrap();
+    let alphabet = Alphabet::new(4, false).unwrap();
+    Codebook::train(level, backend, symbols, samples(level), &geometry, alphabet).unwrap()
+}
+
+/// Every backend of this machine at every level that has codebooks.
+fn codebook_cases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let levels = Level::ALL.iter().filter(|(_, level)| LEVELS.contains(level));
+    levels.flat_map(|&(level, _)| Backend::available().map(move |b| (level, b.name())))
+}
+
+#[divan::bench(args = codebook_cases())]
+fn codebook_train(bencher: Bencher, (level, backend): (&str, &str)) {
+    let (level, backend) = (Level::by_name(level).unwrap(), Backend::by_name(backend).unwrap());
+    let symbols = smooth(level);
+    bencher
+        .counter(BytesCount::of_slice(&symbols))
+        .bench_local(|| codebook(level, backend, &symbols));
+}
+
+#[divan::bench(args = codebook_cases())]
+fn codebook_encode(bencher: Bencher, (level, backend): (&str, &str)) {
+    let (level, backend) = (Level::by_name(level).unwrap(), Backend::by_name(backend).unwrap());
+    let symbols = smooth(level);
+    let book = codebook(level, backend, &symbols);
+    let (mut scratch, mut out) = (Scratch::new(backend), Vec::new());
+    bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
+        out.clear();
+        book.encode_block(&symbols, samples(level), &mut scratch, &mut out).unwrap();
+    });
+}
+
+#[divan::bench(args = codebook_cases())]
+fn codebook_decode(bencher: Bencher, (level, backend): (&str, &str)) {
+    let (level, backend) = (Level::by_name(level).unwrap(), Backend::by_name(backend).unwrap());
+    let symbols = smooth(level);
+    let book = codebook(level, backend, &symbols);
+    let (mut scratch, mut block) = (Scratch::new(backend), Vec::new());
+    book.encode_block(&symbols, samples(level), &mut scratch, &mut block).unwrap();
+    let mut out = vec![0; symbols.len()];
+    bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
+        book.decode_block(&block, samples(level), &mut scratch, &mut out).unwrap();
+    });
 }

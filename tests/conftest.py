@@ -37,6 +37,18 @@ def soak(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
+def real_tiles(shared_data):
+    """A thousand tiles ``[nij, 8]`` from six layers of a real network, padded by 1."""
+    found = []
+    with np.load(shared_data / "resnet20-4bit" / "activations-resnet20-4bit.npz") as layers:
+        for name in layers.files:
+            groups = layers[name].shape[1] // 8
+            images = np.pad(layers[name][: -(-168 // groups)], ((0, 0), (0, 0), (1, 1), (1, 1)))
+            found += list(images.reshape(len(images) * groups, 8, -1).transpose(0, 2, 1))
+    return found[:1000]
+
+
+@pytest.fixture(scope="session")
 def images(tmp_path_factory):
     """Options of a dataset of twelve training and ten test images in three classes."""
     path = tmp_path_factory.mktemp("images") / "images.npz"

@@ -30,6 +30,14 @@ def test_training_from_a_store_runs(tmp_path, monkeypatch):
     assert (names["with_url"].path, len(names["with_url"])) == ("memory://train.huffq", 2000)
 
 
+def test_zarr_runs(tmp_path, monkeypatch):
+    pytest.importorskip("zarr", minversion="3")
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python", "Inside zarr")
+    exec(compile(code, str(GUIDE), "exec"), {})
+    assert (tmp_path / "acts.zarr" / "c").is_dir()
+
+
 def test_the_python_of_tiles_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = blocks("python")

@@ -70,11 +70,13 @@ _LAZY = {
     "layer_tiles",
     "models",
     "quant",
+    "rtl",
     "testbench",
     "tiles",
     "torch",
     "train",
     "words",
+    "zarr",
 }
 
 

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from huffq import __version__
-from huffq.cli import demo, files, network, tiles
+from huffq.cli import demo, files, network, rtl, tiles
 from huffq.errors import HuffqError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_commands(commands)
     network.add_commands(commands)
     tiles.add_commands(commands)
+    rtl.add_commands(commands)
     files.add_commands(commands)
     return parser
 

@@ -59,7 +59,7 @@ def _add_encode(commands: Commands) -> None:
 def encode(args: argparse.Namespace) -> None:
     """Encode a file of arrays and print what it gave."""
     _require_suffix(args.output, ".huffq")
-    source = _load(Path(args.input), args.fields)
+    source = load_arrays(Path(args.input), args.fields)
     report = huffq.encode_dataset(
         source,
         args.output,
@@ -71,7 +71,9 @@ def encode(args: argparse.Namespace) -> None:
     print(encode_table(report))
 
 
-def _load(path: Path, names: list[str] | None) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
+def load_arrays(
+    path: Path, names: list[str] | None
+) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
     """Map the array of an ``.npy`` file into memory, or read the named arrays of an ``.npz``."""
     try:
         if zipfile.is_zipfile(path):

@@ -1,7 +1,7 @@
 //! Code lengths to codewords.
 
 use crate::error::{Error, Result};
-use crate::lengths::{MAX_LENGTH, package_merge};
+use crate::lengths::{MAX_LENGTH, optimal};
 
 /// A canonical prefix code: shorter codewords first, ties by symbol.
 ///
@@ -17,7 +17,7 @@ impl CodeTable {
     /// The optimal code for `counts` with codewords of at most `max_length` bits.
     pub fn from_counts(counts: &[u64], max_length: u8) -> Result<Self> {
         check_alphabet(counts.len())?;
-        Self::from_lengths(&package_merge(counts, max_length)?)
+        Self::from_lengths(&optimal(counts, max_length)?)
     }
 
     /// The canonical code with these lengths.

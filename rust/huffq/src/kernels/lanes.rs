@@ -21,6 +21,9 @@ pub(crate) type Codewords = [u64; 256];
 /// Codewords between two stores.
 const PUTS: usize = 4;
 
+/// Lanes that are written side by side.
+const TOGETHER: usize = 4;
+
 /// One bit stream being written.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
@@ -107,42 +110,49 @@ fn share(n: usize, lanes: usize, lane: usize) -> Range<usize> {
     start(lane)..start(lane + 1)
 }
 
-/// Appends each lane's share of `symbols` to it, two lanes side by side, since a lane's steps wait
-/// for one another.
+/// Appends each lane's share of `symbols` to it, several lanes side by side, since a lane's steps
+/// wait for one another.
 #[inline(always)]
 pub(super) fn encode(codewords: &Codewords, symbols: &[u8], lanes: &mut [Lane]) {
     let (count, n) = (lanes.len(), symbols.len());
     lanes.iter_mut().for_each(|lane| lane.reserve(n / count + 1));
-    for (pair, lanes) in lanes.chunks_mut(2).enumerate() {
-        let first = &symbols[share(n, count, 2 * pair)];
-        match lanes {
-            [a, b] => {
-                encode_pair(codewords, [first, &symbols[share(n, count, 2 * pair + 1)]], a, b)
-            }
-            [lane] => first.chunks(PUTS).for_each(|group| {
-                put(&mut lane.state, &mut lane.bytes, codewords, group);
-            }),
-            _ => {}
-        }
+    let mut start = 0;
+    let (groups, rest) = lanes.as_chunks_mut::<TOGETHER>();
+    for group in groups {
+        let shares = std::array::from_fn(|i| &symbols[share(n, count, start + i)]);
+        encode_together(codewords, shares, group);
+        start += TOGETHER;
+    }
+    for (lane, i) in rest.iter_mut().zip(start..) {
+        let symbols = [&symbols[share(n, count, i)]];
+        encode_together(codewords, symbols, std::array::from_mut(lane));
     }
 }
 
 #[inline(always)]
-fn encode_pair(codewords: &Codewords, symbols: [&[u8]; 2], a: &mut Lane, b: &mut Lane) {
-    let (mut a_state, mut b_state) = (a.state, b.state);
-    let (a_bytes, b_bytes) = (&mut a.bytes[..], &mut b.bytes[..]);
-    let [(a_groups, a_rest), (b_groups, b_rest)] = symbols.map(|half| half.as_chunks::<PUTS>());
-    for (a_group, b_group) in a_groups.iter().zip(b_groups) {
-        put(&mut a_state, a_bytes, codewords, a_group);
-        put(&mut b_state, b_bytes, codewords, b_group);
+fn encode_together<const N: usize>(
+    codewords: &Codewords,
+    symbols: [&[u8]; N],
+    lanes: &mut [Lane; N],
+) {
+    let mut states = lanes.each_ref().map(|lane| lane.state);
+    let outs = lanes.each_mut().map(|lane| &mut lane.bytes[..]);
+    let groups = symbols.map(|share| share.as_chunks::<PUTS>().0);
+    let common = groups.map(<[_]>::len).into_iter().min().unwrap_or(0);
+    let mut groups = groups.map(|groups| groups[..common].iter());
+    for _ in 0..common {
+        for i in 0..N {
+            let group = groups[i].next().expect("so many are in each");
+            put(&mut states[i], outs[i], codewords, group);
+        }
     }
-    // The first share may be one longer, and be whole groups where the other is not.
-    for group in &a_groups[b_groups.len()..] {
-        put(&mut a_state, a_bytes, codewords, group);
+    // Shares differ by one symbol.
+    for i in 0..N {
+        for group in symbols[i][PUTS * common..].chunks(PUTS) {
+            put(&mut states[i], outs[i], codewords, group);
+        }
     }
-    put(&mut a_state, a_bytes, codewords, a_rest);
-    put(&mut b_state, b_bytes, codewords, b_rest);
-    (a.state, b.state) = (a_state, b_state);
+    lanes.iter_mut().zip(states).for_each(|(lane, state)| lane.state = state);
 }
 
 /// At least 56 bits from bit `position` on, then a one, then zeros; zeros past the end.

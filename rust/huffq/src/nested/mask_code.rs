@@ -8,7 +8,7 @@ use crate::CodeTable;
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
 use crate::kernels::{Codewords, LANE_INDEX_BITS, LaneTable};
-use crate::lengths::{huffman, package_merge};
+use crate::lengths::package_merge;
 
 /// The longest codeword: a decoding table has an entry for each string of that many bits.
 pub(crate) const LIMIT: u8 = LANE_INDEX_BITS as u8;
@@ -41,12 +41,7 @@ impl MaskCode {
     /// The best code for these counts; bytes without any get a codeword too, since the code may
     /// serve data that it was not trained on.
     pub(super) fn from_counts(counts: &[u32; 256]) -> Result<Self> {
-        let raised = counts.map(|n| u64::from(n) + 1);
-        let lengths = match huffman(&raised, LIMIT) {
-            Some(lengths) => lengths.to_vec(),
-            None => package_merge(&raised, LIMIT)?,
-        };
-        Ok(Self::new(&CodeTable::from_lengths(&lengths)?))
+        Ok(Self::new(&CodeTable::from_counts(&counts.map(|n| u64::from(n) + 1), LIMIT)?))
     }
 
     /// The code for masks whose bits are set with a probability of `density` / 64, each by itself:
@@ -108,7 +103,7 @@ impl MaskCode {
     fn length_code(&self) -> Result<(CodeTable, u64)> {
         let mut counts = [0; LIMIT as usize];
         self.lengths.iter().for_each(|&length| counts[usize::from(length) - 1] += 1);
-        let code = CodeTable::from_lengths(&package_merge(&counts, (1 << LENGTH_BITS) - 1)?)?;
+        let code = CodeTable::from_counts(&counts, (1 << LENGTH_BITS) - 1)?;
         let bits = u64::from(LENGTH_BITS) * u64::from(LIMIT) + code.cost(&counts);
         Ok((code, bits))
     }

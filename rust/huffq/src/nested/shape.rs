@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::bits::BitReader;
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
-use crate::lengths::{MAX_LENGTH, package_merge};
+use crate::lengths::{MAX_LENGTH, optimal};
 use crate::pivot::{Branch, Node, Tree, grow_ordered};
 use crate::{Backend, CodeTable};
 
@@ -33,7 +33,7 @@ impl Shape {
         let shift = (u64::BITS - (total / MAX_TOTAL).leading_zeros()).min(63);
         let raised: Vec<u64> = counts.iter().map(|&n| (n >> shift) + 1).collect();
         let table = Search::new(backend, &raised, penalty);
-        let lengths = package_merge(&raised, MAX_LENGTH)?;
+        let lengths = optimal(&raised, MAX_LENGTH)?;
         let huffman: u64 = raised.iter().zip(&lengths).map(|(&n, &l)| n * u64::from(l)).sum();
         let nodes = counts.len() as u64 - 1;
         let huffman = huffman + nodes * u64::from(penalty);

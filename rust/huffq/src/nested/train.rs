@@ -4,10 +4,10 @@ use super::encode::MaskStreams;
 use super::mask_code::{DENSITIES, MaskCode};
 use super::shape::{Shape, has_mask};
 use super::{ClassCode, Coding, OWN_BITS, STATIC_BITS, static_coding};
-use crate::Backend;
 use crate::classes::ideal_cost;
 use crate::error::Result;
 use crate::pivot::Node;
+use crate::{Backend, histogram};
 
 /// What codes are trained for.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,9 @@ const WORTH_STATIC: u64 = 63;
 
 /// What a stored mask code takes at least, in practice: trying one costs more than it might save.
 const MIN_CODE_BITS: u64 = 480;
+
+/// Bytes of a mask from which on counting in several tables is faster.
+const LEAST_FOR_TABLES: usize = 1024;
 
 /// Counts the bytes of the masks of a class.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl MaskCounter {
     pub(crate) fn add(&mut self, backend: Backend, symbols: &[u8]) {
         for (node, stream) in self.masks.split(backend, &self.code.tree, symbols) {
             if has_mask(self.code.tree.nodes()[node]) {
-                count_bytes(stream, &mut self.counts[node]);
+                count_bytes(backend, stream, &mut self.counts[node]);
             }
         }
     }
@@ -108,10 +111,13 @@ fn by_density(zeros: u64, ones: u64) -> Result<Coding> {
     Ok(if worth { coding } else { Coding::Raw })
 }
 
-fn count_bytes(bytes: &[u8], counts: &mut [u32; 256]) {
-    for &byte in bytes {
-        counts[usize::from(byte)] += 1;
+fn count_bytes(backend: Backend, bytes: &[u8], counts: &mut [u32; 256]) {
+    if bytes.len() < LEAST_FOR_TABLES {
+        bytes.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
+        return;
     }
+    let more = histogram::count(backend, bytes);
+    counts.iter_mut().zip(more).for_each(|(count, n)| *count += n as u32);
 }
 
 /// How to store a mask with these bytes: in the cheaper of the two codes, if it is worth it.
