@@ -15,10 +15,10 @@ from reference_decoder import to_codes as symbols_to_codes
 from reference_nested import Axes, check_axes, read_varint
 
 
-def checked(data: bytes) -> bytes:
-    """All but the checksum at the end."""
-    check(len(data) > 12, "the bytes are cut off")
-    check(data[-4:] == struct.pack("<I", crc32c(data[:-4])), "the bytes are damaged")
+def checked(data: bytes, number: int = 0) -> bytes:
+    """All but the checksum at the end, which is exclusive or `number`."""
+    check(len(data) >= 10, "the bytes are cut off")
+    check(data[-4:] == struct.pack("<I", crc32c(data[:-4]) ^ number), "the bytes are damaged")
     return data[:-4]
 
 
@@ -26,9 +26,9 @@ class SharedCodebook:
     """What arrays of samples of one shape share."""
 
     def __init__(self, data: bytes) -> None:
-        self.number = data[-4:]
         body = checked(data)
-        check(body[:4] == b"HQC\0", "this is no shared codebook of version 0")
+        self.number = crc32c(body)
+        check(body[:4] == b"HQC\1", "this is no shared codebook of version 1")
         self.bits, self.level, self.signed = body[4] & 15, body[4] >> 4 & 7, bool(body[4] & 128)
         check(1 <= self.bits <= 8 and 1 <= self.level <= 2, "bits or level are out of range")
         check(body[5] <= 31, "a sample has too many axes")
@@ -54,10 +54,10 @@ class SharedCodebook:
         return canonical_code(lengths)
 
     def decode(self, blob: bytes) -> np.ndarray[Any, Any]:
-        body = checked(blob)
-        check(body[:4] == b"HQS\0", "this is no array under a codebook of version 0")
-        check(body[4:8] == self.number, "this array is under another codebook")
-        count, at = read_varint(body, 8)
+        check(blob[:3] == b"HQ\x81", "this is no array under a codebook of version 1")
+        check(blob[3:5] == struct.pack("<H", self.number & 0xFFFF), "this array is under another codebook")
+        body = checked(blob, self.number)
+        count, at = read_varint(body, 5)
         samples, lead = (count - 1, [count - 1]) if count else (1, [])
         blocks = Cut(self.sample_shape, self.axes, False, CAPS[self.level]).blocks(samples)
         sizes = []

@@ -23,6 +23,14 @@ def test_throughput_prints_a_row_for_every_backend() -> None:
         assert " portable " in table
 
 
+def test_small_prints_a_row_for_every_input() -> None:
+    command = [sys.executable, str(SCRIPT.with_name("small.py")), "--quick", "--arrays"]
+    process = subprocess.run([*command, "generated*"], capture_output=True, text=True, check=True)
+    tables = process.stdout.split("generated ")[1:]
+    assert [table.split()[0] for table in tables] == ["20%", "50%", "80%"]
+    assert all("huffq codebook dense" in table for table in tables)
+
+
 def test_throughput_names_the_peers_that_are_missing() -> None:
     code = (
         "import importlib.util, json, sys; importlib.util.find_spec = lambda name: None; "

@@ -1,4 +1,4 @@
-"""What the guide says about stores and tiles runs as it stands there."""
+"""What the guide says about stores, tiles and small arrays runs as it stands there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GUIDE = Path(__file__).parents[1] / "docs" / "guide.md"
 
 
 def blocks(language, heading="Tiles for an accelerator"):
-    section = GUIDE.read_text(encoding="utf-8").split(f"## {heading}")[1]
+    section = GUIDE.read_text(encoding="utf-8").split(f"## {heading}\n")[1]
     return re.findall(rf"```{language}\n(.*?)```", section.split("\n## ")[0], flags=re.DOTALL)
 
 
@@ -43,6 +43,14 @@ def test_the_python_of_tiles_runs(tmp_path, monkeypatch):
     (code,) = blocks("python")
     exec(compile(code, str(GUIDE), "exec"), {})
     assert len(list((tmp_path / "tiles48").glob("weight_*.txt"))) == 6 * 6 * 9
+
+
+def test_the_python_of_small_arrays_runs():
+    (code,) = blocks("python", "Many small arrays")
+    names = {}
+    exec(compile(code, str(GUIDE), "exec"), names)
+    sizes = [len(blob) for blob in names["blobs"]]
+    assert sum(sizes) / len(sizes) < 0.85 * 64  # of 64 bytes bit-packed
 
 
 def test_the_commands_of_tiles_run(tmp_path, monkeypatch, capsys):

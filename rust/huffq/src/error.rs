@@ -80,10 +80,10 @@ pub enum Error {
     /// An array and the codebook for it do not belong together.
     #[error("the array was encoded {}", codebooks(*encoded, *given))]
     WrongCodebook {
-        /// The codebook that it was encoded under.
-        encoded: Option<u32>,
-        /// The codebook that it was to be decoded with.
-        given: Option<u32>,
+        /// The low half of the number of the codebook that it was encoded under.
+        encoded: Option<u16>,
+        /// The same of the codebook that it was to be decoded with.
+        given: Option<u16>,
     },
     /// A format version that this reader does not know.
     #[error("format version {found} is not supported; this huffq reads version {supported}")]
@@ -113,10 +113,10 @@ pub enum Error {
 }
 
 /// Under which codebook an array was encoded, and what to do.
-fn codebooks(encoded: Option<u32>, given: Option<u32>) -> String {
+fn codebooks(encoded: Option<u16>, given: Option<u16>) -> String {
     match (encoded, given) {
-        (Some(id), None) => format!("under codebook {id:08x}; give that codebook to decode it"),
-        (Some(id), Some(other)) => format!("under codebook {id:08x}; the one given is {other:08x}"),
+        (Some(id), None) => format!("under codebook {id:04x}; give that codebook to decode it"),
+        (Some(id), Some(other)) => format!("under codebook {id:04x}; the one given is {other:04x}"),
         (None, _) => "without a codebook; decode it without one".into(),
     }
 }

@@ -1,9 +1,7 @@
 //! Bytes to arrays.
 
-use super::shared::SHARED_MAGIC;
-use super::{
-    CRC_LEN, MAGIC, MAX_AXES, axes_from_bytes, check_version, form_of, read_kind, read_shape,
-};
+use super::shared::{Magic, read_magic};
+use super::{CRC_LEN, MAX_AXES, axes_from_bytes, form_of, read_kind, read_shape};
 use crate::block::{Coder, MIN_BLOCK_LEN};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
@@ -37,13 +35,8 @@ impl<'a> Blob<'a> {
     /// [`Error::Corrupt`], [`Error::Truncated`] or [`Error::UnsupportedVersion`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let mut cursor = Cursor::new(WHAT, bytes);
-        let magic = cursor.take(MAGIC.len())?;
-        if magic != MAGIC && magic != SHARED_MAGIC {
-            return Err(Error::corrupt(WHAT, "it does not begin with \"HQA\""));
-        }
-        check_version(cursor.u8()?)?;
-        if magic == SHARED_MAGIC {
-            return Err(Error::WrongCodebook { encoded: Some(cursor.u32()?), given: None });
+        if let Magic::Shared(number) = read_magic(&mut cursor)? {
+            return Err(Error::WrongCodebook { encoded: Some(number), given: None });
         }
         let (alphabet, level) = read_kind(WHAT, cursor.u8()?)?;
         let shape = read_shape(WHAT, &mut cursor, MAX_AXES)?;

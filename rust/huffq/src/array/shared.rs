@@ -1,13 +1,13 @@
 //! An array under a [`SharedCodebook`], with as few bytes beside its codewords as can be.
 //!
 //! ```text
-//! 3  magic "HQS"
-//! 1  format version
-//! 4  the codebook's number
+//! 2  magic "HQ"
+//! 1  format version plus 128
+//! 2  the low half of the codebook's number
 //! v  number of samples plus 1; 0 for one sample that is the whole array
 //! v  bytes of each block but the last
 //! …  the blocks
-//! 4  CRC-32C of all of the above
+//! 4  CRC-32C of all of the above, exclusive or the codebook's number
 //! ```
 
 use super::{CRC_LEN, MAGIC, SharedCodebook, VERSION, check_version};
@@ -18,7 +18,8 @@ use crate::parallel::{self, Threads};
 use crate::segment::shift_index;
 use crate::{Backend, bits, checksum};
 
-pub(super) const SHARED_MAGIC: &[u8; 3] = b"HQS";
+/// In the byte of the version; a self-contained array has the last letter of its magic there.
+const SHARED: u8 = 0x80;
 const WHAT: &str = "encoded array";
 
 /// Bytes of the shortest block, and of its length.
@@ -58,27 +59,26 @@ impl SharedCodebook {
         let blocks = parallel::map(
             threads,
             (0..self.cut.blocks(items)).collect(),
-            || Coder::new(backend),
-            |coder, block| {
+            || (),
+            |(), block| {
                 let place = self.cut.symbols(block, items);
-                let encoded = self.encode_block(&codes[place.clone()], coder);
+                let encoded = self.encode_block(&codes[place.clone()], backend);
                 encoded.map_err(|error| shift_index(error, place.start))
             },
         )?;
         let mut blob = Vec::with_capacity(64 + blocks.iter().map(|b| 3 + b.len()).sum::<usize>());
-        blob.extend(SHARED_MAGIC);
-        blob.push(VERSION);
-        blob.extend(self.number.to_le_bytes());
+        blob.extend([MAGIC[0], MAGIC[1], SHARED | VERSION]);
+        blob.extend(self.short_number().to_le_bytes());
         put_varint(samples.map_or(0, |n| n as u64 + 1), &mut blob);
         let all_but_last = blocks.iter().rev().skip(1).rev();
         all_but_last.for_each(|block| put_varint(block.len() as u64, &mut blob));
         blocks.iter().for_each(|block| blob.extend(block));
-        blob.extend(checksum::of(&blob).to_le_bytes());
+        blob.extend(self.checksum(&blob).to_le_bytes());
         Ok(blob)
     }
 
     /// Whole samples as a block: constant, direct or packed; a large one in any other form as well.
-    fn encode_block(&self, codes: &[u8], coder: &mut Coder) -> Result<Vec<u8>> {
+    fn encode_block(&self, codes: &[u8], backend: Backend) -> Result<Vec<u8>> {
         let symbols = &*self.alphabet.symbols(codes)?;
         if symbols.iter().all(|&symbol| symbol == symbols[0]) {
             return Ok(vec![CONSTANT, symbols[0]]);
@@ -87,12 +87,14 @@ impl SharedCodebook {
         self.direct.encode(symbols, &mut block);
         if symbols.len() >= LEAST_NESTED {
             let mut other = Vec::new();
-            let plan = coder.plan(symbols, self.alphabet)?;
-            coder.encode(symbols, &plan, Some(&self.codebook), &mut other)?;
+            Coder::with(backend, |coder| {
+                let plan = coder.plan(symbols, self.alphabet)?;
+                coder.encode(symbols, &plan, Some(&self.codebook), &mut other)
+            })?;
             if other.len() <= block.len() + block.len() / DIRECT_GAIN {
                 return Ok(other);
             }
-        } else if block.len() > bits::packed_len(symbols.len(), self.alphabet.bits()) {
+        } else if block.len() > 1 + bits::packed_len(symbols.len(), self.alphabet.bits()) {
             block.clear();
             block.push(PACKED);
             bits::pack(symbols, self.alphabet.bits(), &mut block);
@@ -108,24 +110,19 @@ impl SharedCodebook {
     /// [`Error::WrongCodebook`] if the array was encoded under another codebook, or none.
     pub fn open<'a>(&'a self, bytes: &'a [u8]) -> Result<SharedBlob<'a>> {
         let mut cursor = Cursor::new(WHAT, bytes);
-        let magic = cursor.take(SHARED_MAGIC.len())?;
-        if magic == MAGIC {
-            return Err(Error::WrongCodebook { encoded: None, given: Some(self.number) });
+        let given = Some(self.short_number());
+        let encoded = match read_magic(&mut cursor)? {
+            Magic::Shared(number) => number,
+            Magic::Alone => return Err(Error::WrongCodebook { encoded: None, given }),
+        };
+        if encoded != self.short_number() && !cfg!(fuzzing) {
+            return Err(Error::WrongCodebook { encoded: Some(encoded), given });
         }
-        if magic != SHARED_MAGIC {
-            return Err(Error::corrupt(WHAT, "it begins with neither \"HQS\" nor \"HQA\""));
-        }
-        check_version(cursor.u8()?)?;
-        let number = cursor.u32()?;
         let body_len = cursor.remaining().saturating_sub(CRC_LEN);
         let mut body = Cursor::new(WHAT, cursor.take(body_len)?);
-        let crc = checksum::of(&bytes[..cursor.position()]);
+        let crc = self.checksum(&bytes[..cursor.position()]);
         if !checksum::matches(cursor.u32()?, crc) {
             return Err(Error::corrupt(WHAT, "its checksum differs: it is damaged or cut off"));
-        }
-        if !checksum::matches(number, self.number) {
-            let (encoded, given) = (Some(number), Some(self.number));
-            return Err(Error::WrongCodebook { encoded, given });
         }
         let samples = body.varint()?.checked_sub(1);
         let samples = samples.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
@@ -156,16 +153,48 @@ impl SharedCodebook {
         Ok(blocks)
     }
 
-    fn decode_block(&self, block: &[u8], coder: &mut Coder, out: &mut [u8]) -> Result<()> {
+    fn short_number(&self) -> u16 {
+        self.number as u16
+    }
+
+    /// Under another codebook, the same bytes have another one.
+    fn checksum(&self, bytes: &[u8]) -> u32 {
+        checksum::of(bytes) ^ self.number
+    }
+
+    fn decode_block(&self, block: &[u8], backend: Backend, out: &mut [u8]) -> Result<()> {
         match block {
             [DIRECT, payload @ ..] => {
                 self.direct.decode(payload, out)?;
                 self.alphabet.symbols_to_codes(out);
                 Ok(())
             }
-            _ => coder.decode(block, self.alphabet, Some(&self.codebook), out),
+            _ => Coder::with(backend, |coder| {
+                coder.decode(block, self.alphabet, Some(&self.codebook), out)
+            }),
         }
     }
+}
+
+/// Which kind of array begins with some magic.
+pub(super) enum Magic {
+    Alone,
+    /// Under the codebook of this short number.
+    Shared(u16),
+}
+
+/// Reads magic and version, and the short number of the codebook if there is one.
+pub(super) fn read_magic(cursor: &mut Cursor) -> Result<Magic> {
+    let magic = cursor.take(MAGIC.len())?;
+    if magic == MAGIC {
+        check_version(cursor.u8()?)?;
+        return Ok(Magic::Alone);
+    }
+    if magic[..2] == MAGIC[..2] && magic[2] & SHARED != 0 {
+        check_version(magic[2] & !SHARED)?;
+        return Ok(Magic::Shared(cursor.u16()?));
+    }
+    Err(Error::corrupt(WHAT, "it does not begin with \"HQA\", as encoded arrays do"))
 }
 
 impl SharedBlob<'_> {
@@ -192,8 +221,8 @@ impl SharedBlob<'_> {
         parallel::map(
             threads,
             work.collect(),
-            || Coder::new(backend),
-            |coder, (block, out)| book.decode_block(block, coder, out),
+            || (),
+            |(), (block, out)| book.decode_block(block, backend, out),
         )?;
         Ok(())
     }
