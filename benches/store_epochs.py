@@ -25,7 +25,7 @@ SAMPLE_BY_SAMPLE = "huffq, sample by sample"
 
 
 class Memmaps(Dataset[dict[str, torch.Tensor]]):
-    """Samples of uncompressed files, one by one."""
+    """Samples of uncompressed files, one by one; only collation copies them."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.paths = {name: folder / f"{name}.npy" for name in names}
@@ -33,7 +33,7 @@ class Memmaps(Dataset[dict[str, torch.Tensor]]):
 
     def opened(self) -> dict[str, Array]:
         if not self.arrays:
-            self.arrays = {name: np.load(path, mmap_mode="r") for name, path in self.paths.items()}
+            self.arrays = {name: np.load(path, mmap_mode="c") for name, path in self.paths.items()}
         return self.arrays
 
     def __len__(self) -> int:
@@ -41,14 +41,14 @@ class Memmaps(Dataset[dict[str, torch.Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         arrays = self.opened().items()
-        return {name: torch.from_numpy(np.array(array[index])) for name, array in arrays}
+        return {name: torch.from_numpy(np.asarray(array[index])) for name, array in arrays}
 
 
 class GatheredMemmaps(Memmaps):
     """The same, a batch at a time, which is the best that a memory map can do."""
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, torch.Tensor]]:
-        rows = [torch.from_numpy(np.array(a[indices])).unbind() for a in self.opened().values()]
+        rows = [torch.from_numpy(np.asarray(a[indices])).unbind() for a in self.opened().values()]
         return [dict(zip(self.paths, row, strict=True)) for row in zip(*rows, strict=True)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -232,8 +233,8 @@ class BlockSampler(Sampler[list[int]]):
         forms = [_form(dataset.store[name]) for name in dataset.fields]
         run = run_length(forms)
         if window is None:
-            held = dataset.cache_bytes // decoded_bytes(forms, run) * run
-            window = max(batch_size, int(held) // batch_size * batch_size)
+            runs = dataset.cache_bytes // max(1, decoded_bytes(forms, run))
+            window = max(1, int(runs) * run // batch_size) * batch_size
         in_group = distributed.is_available() and distributed.is_initialized()
         self._rank = rank if rank is not None else distributed.get_rank() if in_group else 0
         self._ranks = ranks or (distributed.get_world_size() if in_group else 1)
@@ -283,7 +284,7 @@ class BlockSampler(Sampler[list[int]]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the sampler is, and the order that this is a place in."""
-        return {"epoch": self._epoch, "samples": self._done, "order": vars(self._shuffle)}
+        return {"epoch": self._epoch, "samples": self._done, "order": asdict(self._shuffle)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from where a sampler of the same order was.
@@ -291,7 +292,7 @@ class BlockSampler(Sampler[list[int]]):
         Raises:
             ValueError: That sampler had another order.
         """
-        for name, value in vars(self._shuffle).items():
+        for name, value in asdict(self._shuffle).items():
             if (theirs := state["order"].get(name)) != value:
                 raise ValueError(
                     f"the state is a place in another order: its {name} is {theirs}, not {value}"

@@ -87,7 +87,7 @@ impl Cut {
             let expected = "have at most 2^40 elements";
             return Err(Error::argument("sample shape", format!("{sample_shape:?}"), expected));
         }
-        let inner = |axis: usize| item_shape[axis..].iter().product::<usize>();
+        let inner = |axis: usize| product_of(&item_shape[axis..]);
         let axis = (0..=item_shape.len()).find(|&axis| inner(axis) <= cap);
         let axis = axis.expect("behind the last axis is one symbol");
         let inner = inner(axis);
@@ -117,7 +117,7 @@ impl Cut {
 
     /// Symbols of an item.
     pub fn item_len(&self) -> usize {
-        self.item_shape.iter().product()
+        self.whole.sample_len()
     }
 
     /// Channels of the whole array, 1 without a channel axis.
@@ -199,7 +199,7 @@ impl Cut {
         let geometry = Geometry::new(&shape, self.axes).expect("part of a geometry");
         let first_channel = match self.channel_axis() {
             Some(axis) if axis > 0 => {
-                let inner: usize = self.item_shape[axis..].iter().product();
+                let inner = product_of(&self.item_shape[axis..]);
                 if axis > self.axis { 0 } else { start / inner.max(1) % self.channels.max(1) }
             }
             _ => 0,
@@ -236,6 +236,12 @@ impl Cut {
         let first = piece * self.rows;
         ((before + first) * self.inner, self.rows.min(extent - first))
     }
+}
+
+/// Symbols that the last axes of an item span. [`Geometry::new`] has multiplied them in this order,
+/// too: before a zero the product may be anything.
+fn product_of(extents: &[usize]) -> usize {
+    extents.iter().rev().product()
 }
 
 #[cfg(test)]
@@ -290,6 +296,13 @@ mod tests {
             assert_eq!(segments.last().unwrap().end, cut.blocks(items));
             assert!(segments.iter().all(|s| cut.symbols_of(s, items).len() <= SEGMENT_SYMBOLS));
         }
+    }
+
+    #[test]
+    fn samples_without_symbols_may_have_axes_of_any_length() {
+        let shape = [11, 1 << 40, 1 << 20, 0];
+        let cut = Cut::samples(&shape, Axes::of_shape(&shape), CAP).unwrap();
+        assert_eq!((cut.item_len(), cut.symbols(0, 3).len()), (0, 0));
     }
 
     #[test]
