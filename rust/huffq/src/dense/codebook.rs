@@ -11,7 +11,7 @@
 //!
 //! Geometry and alphabet are known from outside.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::bits::BitWriter;
 use crate::channels::{as_corrupt, flip, groups, number_bits, sort};
@@ -37,11 +37,18 @@ pub struct Codebook {
     channels: usize,
     /// The class of every group of channels.
     groups: Arc<[u8]>,
-    /// The geometry's channels, those of class 0 first.
-    order: Arc<[usize]>,
+    /// The channel of the array that the geometry's first one is.
+    first_channel: usize,
     codes: Arc<[ClassCode]>,
-    /// How many of the geometry's channels each class has.
-    sizes: Arc<[usize]>,
+    /// Made with the first block: a few hostile bytes can claim more channels than any block has.
+    sorted: OnceLock<Arc<Sorted>>,
+}
+
+/// The geometry's channels, those of class 0 first, and how many each class has.
+#[derive(Debug)]
+struct Sorted {
+    order: Vec<usize>,
+    sizes: Vec<usize>,
 }
 
 impl Codebook {
@@ -53,16 +60,23 @@ impl Codebook {
         groups: Arc<[u8]>,
         codes: Arc<[ClassCode]>,
     ) -> Self {
-        let (order, sizes) =
-            sort(geometry.channels(), (channels, first_channel), &groups, codes.len());
-        let (geometry, order, sizes) = (geometry.clone(), order.into(), sizes.into());
-        Self { geometry, alphabet, channels, groups, order, codes, sizes }
+        let (geometry, sorted) = (geometry.clone(), OnceLock::new());
+        Self { geometry, alphabet, channels, groups, first_channel, codes, sorted }
+    }
+
+    fn sorted(&self) -> &Sorted {
+        self.sorted.get_or_init(|| {
+            let place = (self.channels, self.first_channel);
+            let (order, sizes) =
+                sort(self.geometry.channels(), place, &self.groups, self.codes.len());
+            Arc::new(Sorted { order, sizes })
+        })
     }
 
     /// The same codes for a block of another geometry, whose first channel is number
     /// `first_channel` of the array's.
     pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
-        if geometry.channels() == self.order.len() {
+        if geometry.channels() == self.geometry.channels() {
             return Self { geometry: geometry.clone(), ..self.clone() };
         }
         let channels = (self.channels, first_channel);
@@ -85,12 +99,12 @@ impl Codebook {
     }
 
     pub(crate) fn order(&self) -> &[usize] {
-        &self.order
+        &self.sorted().order
     }
 
     /// Each class's code, and how many of the geometry's channels it has.
     pub(crate) fn classes(&self) -> impl Iterator<Item = (&ClassCode, usize)> {
-        self.codes.iter().zip(self.sizes.iter().copied())
+        self.codes.iter().zip(self.sorted().sizes.iter().copied())
     }
 
     /// Coded nodes of all classes.

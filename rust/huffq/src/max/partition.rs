@@ -1,7 +1,7 @@
 //! Which class each symbol of a block belongs to.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::matrix::Matrix;
 use crate::channels::{flip, groups, sort};
@@ -30,9 +30,16 @@ pub(super) struct Partition {
     pub contexts: Arc<Contexts>,
     /// Channels of the whole array.
     channels: usize,
-    /// The block's channels, those of kind 0 first.
+    /// The channel of the array that the block's first one is.
+    first_channel: usize,
+    /// Made with the first block: a few hostile bytes can claim more channels than any block has.
+    sorted: OnceLock<Arc<Sorted>>,
+}
+
+/// The block's channels, those of kind 0 first, and what concerns each kind.
+#[derive(Debug)]
+struct Sorted {
     order: Vec<usize>,
-    /// One for each kind.
     kinds: Vec<Kind>,
 }
 
@@ -57,20 +64,26 @@ impl Partition {
         alphabet: Alphabet,
         contexts: Arc<Contexts>,
     ) -> Self {
-        let Contexts { kinds, levels, classes, .. } = &*contexts;
-        let level_count = level_count(levels);
-        let pairs = level_count * level_count;
-        debug_assert!(level_count <= MAX_LEVELS && classes.len().is_multiple_of(pairs));
-        let place = (channels, first_channel);
-        let (order, sizes) = sort(geometry.channels(), place, kinds, classes.len() / pairs);
-        let kind = |(channels, classes): (usize, &[u8])| Kind {
-            channels,
-            table: ClassTable::new(alphabet, levels, classes),
-            used: classes.iter().fold(0, |used, class| used | 1 << class),
-        };
-        let kinds = sizes.into_iter().zip(classes.chunks_exact(pairs)).map(kind).collect();
-        let geometry = geometry.clone();
-        Self { geometry, alphabet, contexts, channels, order, kinds }
+        let (geometry, sorted) = (geometry.clone(), OnceLock::new());
+        Self { geometry, alphabet, contexts, channels, first_channel, sorted }
+    }
+
+    fn sorted(&self) -> &Sorted {
+        self.sorted.get_or_init(|| {
+            let Contexts { kinds, levels, classes, .. } = &*self.contexts;
+            let pairs = level_count(levels).pow(2);
+            debug_assert!(level_count(levels) <= MAX_LEVELS && classes.len().is_multiple_of(pairs));
+            let place = (self.channels, self.first_channel);
+            let (order, sizes) =
+                sort(self.geometry.channels(), place, kinds, classes.len() / pairs);
+            let kind = |(channels, classes): (usize, &[u8])| Kind {
+                channels,
+                table: ClassTable::new(self.alphabet, levels, classes),
+                used: classes.iter().fold(0, |used, class| used | 1 << class),
+            };
+            let kinds = sizes.into_iter().zip(classes.chunks_exact(pairs)).map(kind).collect();
+            Arc::new(Sorted { order, kinds })
+        })
     }
 
     /// The same for blocks of another geometry.
@@ -88,7 +101,7 @@ impl Partition {
     }
 
     pub(super) fn matrix(&self, backend: Backend, samples: usize) -> Matrix<'_> {
-        Matrix::new(backend, &self.geometry, &self.order, samples)
+        Matrix::new(backend, &self.geometry, &self.sorted().order, samples)
     }
 
     /// The rows of the two neighbours of a row; where there is only one of them it serves as both,
@@ -111,7 +124,8 @@ impl Partition {
 
     /// The columns of each kind, and the classes that they may have.
     pub(super) fn runs(&self, samples: usize) -> Vec<Run> {
-        self.kinds
+        self.sorted()
+            .kinds
             .iter()
             .map(|kind| Run { len: kind.channels * samples, used: kind.used })
             .collect()
@@ -126,7 +140,7 @@ impl Partition {
         classes: &mut [u8],
     ) {
         let mut start = 0;
-        for (kind, run) in self.kinds.iter().zip(runs) {
+        for (kind, run) in self.sorted().kinds.iter().zip(runs) {
             let range = start..start + run.len;
             start = range.end;
             let [first, second] = neighbours.map(|row| &row[range.clone()]);
