@@ -1,7 +1,6 @@
 //! Threads that encode segments while their source computes the next ones.
 
 use std::collections::VecDeque;
-use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -9,7 +8,7 @@ use super::schema::Coding;
 use crate::Backend;
 use crate::block::Coder;
 use crate::error::Result;
-use crate::parallel::Threads;
+use crate::parallel::{self, Threads};
 use crate::segment::{EncodedBlock, EncodedSegment, Form, Prepared, Segment};
 
 /// Encodes segments; they come out in the order in which they went in.
@@ -65,8 +64,7 @@ enum Task {
 impl Pool {
     /// Starts `threads` threads for segments of fields of these codings.
     pub fn new(codings: Arc<[Coding]>, threads: Threads) -> Result<Self> {
-        let available = || thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = threads.map_or_else(available, NonZero::get);
+        let threads = parallel::count(threads);
         let backend = Backend::current()?;
         let state = Mutex::default();
         let shared = Arc::new(Shared { codings, state, changed: Condvar::new() });
