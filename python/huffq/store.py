@@ -171,9 +171,8 @@ class Dataset:
             joined = [_join(*pair) for pair in zip(rest, chunk, strict=True)] if rest else chunk
             samples = len(joined[0])
             whole = samples - samples % batch_size
-            for first in range(0, whole, batch_size):
-                batch = slice(first, first + batch_size)
-                yield dict(zip(names, [values[batch] for values in joined], strict=True))
+            for batch in zip(*(_cut(v[:whole], batch_size) for v in joined), strict=True):
+                yield dict(zip(names, batch, strict=True))
             rest = [values[whole:] for values in joined] if whole < samples else []
         if rest:
             yield dict(zip(names, rest, strict=True))
@@ -229,6 +228,13 @@ class Dataset:
                 for group in range(reader.groups):
                     reader.verify_group(group, fraction, self._threads)
                     advance(1)
+
+
+def _cut(values: Any, size: int) -> Any:
+    """Return samples, an array or a list of ragged ones, as batches of `size`."""
+    if isinstance(values, list):
+        return [values[first : first + size] for first in range(0, len(values), size)]
+    return values.reshape(len(values) // size, size, *values.shape[1:])
 
 
 def _join(first: Any, second: Any) -> Any:

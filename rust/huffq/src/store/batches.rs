@@ -134,9 +134,9 @@ impl Drop for Batches {
 
 impl Queue {
     fn next(&mut self) -> Option<Result<Chunk>> {
-        let chunk = self.asked.pop_front()?;
+        let chunk = self.asked.pop_front()?.recv().expect("a thread that decodes has panicked");
         self.ask();
-        Some(chunk.recv().expect("a thread that decodes has panicked"))
+        Some(chunk)
     }
 
     /// Asks the threads for one chunk more, if there is one.
