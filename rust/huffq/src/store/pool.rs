@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::parallel::{self, Threads};
 use crate::segment::{EncodedBlock, EncodedSegment, Form, Prepared, Segment};
 
+/// Segments whose memory is kept: the source takes it again at once.
+const MOST_SPARE: usize = 3;
+
 /// Encodes segments; they come out in the order in which they went in.
 ///
 /// Dropping it in a process that was forked from its own leaves the threads alone: they are not
@@ -33,6 +36,8 @@ struct State {
     slots: VecDeque<Slot>,
     /// Number of the slot in front.
     front: u64,
+    /// Memory of coded segments that are done.
+    spare: VecDeque<Vec<u8>>,
     closed: bool,
     /// A worker panicked.
     broken: bool,
@@ -84,6 +89,15 @@ impl Pool {
     /// Whether a segment must be taken out before the next one goes in.
     pub fn full(&self) -> bool {
         self.shared.lock().slots.len() >= self.capacity
+    }
+
+    /// Empty memory for `len` codes: that of a segment that is done, if there is one of about that
+    /// size. The system's fresh pages cost a good part of what encoding does.
+    pub fn memory(&self, len: usize) -> Vec<u8> {
+        let spare = &mut self.shared.lock().spare;
+        let fits = |memory: &Vec<u8>| (len..=2 * len).contains(&memory.capacity());
+        let place = spare.iter().position(fits);
+        place.and_then(|place| spare.remove(place)).unwrap_or_else(|| Vec::with_capacity(len))
     }
 
     /// Puts a segment of a field in.
@@ -243,9 +257,23 @@ impl State {
                 work.blocks[block] = Some(encoded);
                 work.left -= 1;
                 if work.left == 0 {
-                    *slot = slot.finish();
+                    let next = slot.finish();
+                    let done = std::mem::replace(slot, next);
+                    self.keep_memory(done);
                 }
             }
+        }
+    }
+
+    /// Keeps the memory of a slot's codes, unless another slot goes on with them.
+    fn keep_memory(&mut self, slot: Slot) {
+        let Slot::Coding(work) = slot else { return };
+        let Some(prepared) = Arc::into_inner(work.prepared) else { return };
+        let mut memory = prepared.into_memory();
+        memory.clear();
+        self.spare.push_back(memory);
+        if self.spare.len() > MOST_SPARE {
+            self.spare.pop_front();
         }
     }
 }
