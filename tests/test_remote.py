@@ -211,8 +211,9 @@ def test_missing_files_and_servers_are_os_errors(server: tuple[str, type[Handler
         huffq.open(url)
 
 
+@pytest.mark.usefixtures("requests")
 def test_urls_that_cannot_be_read_are_one_sentence(
-    requests: Requests, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(owner: Any, name: str, error: Exception) -> None:
         def raises(*_: Any, **__: Any) -> None:

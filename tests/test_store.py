@@ -69,7 +69,8 @@ def test_indexing_is_numpys(dataset: huffq.Dataset, index: Any) -> None:
 @pytest.mark.parametrize(
     ("index", "error"),
     [(700, IndexError), (-701, IndexError), ([0, 700], IndexError), ([True, False], IndexError),
-     (1.0, TypeError), ((1, 2), TypeError), ([[1]], TypeError), ("a", TypeError), (True, TypeError), (np.True_, TypeError)],
+     (1.0, TypeError), ((1, 2), TypeError), ([[1]], TypeError), ("a", TypeError),
+     (True, TypeError), (np.True_, TypeError)],
 )  # fmt: skip
 def test_wrong_indices_are_refused(dataset: huffq.Dataset, index: Any, error: type) -> None:
     with pytest.raises(error):

@@ -407,7 +407,7 @@ def test_manifests_whose_counts_cannot_be_are_refused(tmp_path: Path, samples: s
 
 def test_newer_manifests_are_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"version": 2, "shards": []}')
-    with pytest.raises(huffq.UnsupportedVersionError, match="version 2; .* version 1"):
+    with pytest.raises(huffq.UnsupportedVersionError, match=r"version 2; .* version 1"):
         huffq.open(tmp_path)
 
 

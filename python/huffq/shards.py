@@ -170,7 +170,7 @@ def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[S
 
 
 def _joined(folder: str, file: str) -> str:
-    """Return the place of a shard; URLs are without the ``..`` that object stores take by the word."""
+    """Return the place of a shard; a URL without ``..``, which object stores take for a name."""
     if not is_url(folder):
         return os.path.join(folder, file)  # noqa: PTH118
     protocol, rest = folder.split("://", 1)

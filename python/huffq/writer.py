@@ -80,8 +80,7 @@ class Writer:
 
         Raises:
             OSError: The file has no place; or a folder holds shards already.
-            ValueError: `append` and `resume` go together with nothing else, or `shard_bytes` is below
-                1.
+            ValueError: `append` and `resume` are both given, or `shard_bytes` is below 1.
         """
         self.path = os.fspath(path)
         self._bits: Bits = bits
@@ -145,8 +144,8 @@ class Writer:
             ValueError: A value does not fit its field's bits (names field, sample, value and
                 index), or the batch differs from the first in fields, bits, scale or sample shape.
             TypeError: An array has a dtype that cannot be stored.
-            OSError: The disk does not take it. The writer is given up then, and its whole groups are
-                left for ``resume=True``.
+            OSError: The disk does not take it. The writer is given up then, and its whole groups
+                are left for ``resume=True``.
         """
         return self.write_columns(as_columns(batch, self._bits, infer=False))
 
@@ -171,6 +170,7 @@ class Writer:
         Raises:
             DataError: Nothing was written.
             ValueError: A write has failed, or the writer was suspended.
+            OSError: The disk does not take it.
         """
         if hasattr(self, "report"):
             return self.report
