@@ -73,9 +73,13 @@ impl StoreWriter {
             fields.push(Batch { codes: codes.as_slice()?, lengths });
         }
         py.detach(|| {
-            let mut writer = self.lock();
-            let writer = writer.as_mut().ok_or_else(closed)?;
-            writer.write(samples, &fields).map_err(in_file(&self.path))
+            let mut held = self.lock();
+            let written = held.as_mut().ok_or_else(closed)?.write(samples, &fields);
+            if let Err(Error::Io(_) | Error::InUse) = written {
+                // Half a record may be there, and what belongs behind it is lost.
+                *held = None;
+            }
+            written.map_err(in_file(&self.path))
         })
     }
 
@@ -115,7 +119,9 @@ fn py_totals<'py>(py: Python<'py>, totals: &store::Totals) -> PyTotals<'py> {
 }
 
 fn closed() -> PyErr {
-    PyValueError::new_err("this file is finished or was given up; begin a new one")
+    PyValueError::new_err(
+        "this file is finished or was given up; begin a new one, or go on with resume=True",
+    )
 }
 
 /// Samples of the dataset `path` that need not be written again, and its schema if there are any.
