@@ -94,6 +94,20 @@ def test_batches_come_in_order(dataset: huffq.Dataset) -> None:
         next(dataset.iter_batches(0))
 
 
+@pytest.mark.parametrize("threads", [1, 3, None])
+def test_batches_that_are_kept_stay_as_they_were(
+    path: Path, monkeypatch: pytest.MonkeyPatch, threads: int | None
+) -> None:
+    """Memory is used again when the last array in it is gone, and no sooner."""
+    monkeypatch.setattr("huffq.store._CHUNK_BYTES", 4096)
+    huffq.encode_dataset(codes(), path)
+    batches = huffq.open(path, threads=threads).iter_batches(16)
+    kept = {n: batch["features.27"][3:, 1] for n, batch in enumerate(batches) if n % 3 == 0}
+    assert len(kept) == 15
+    for number, part in kept.items():
+        np.testing.assert_array_equal(part, ACTS[16 * number :][3:16, 1])
+
+
 def test_the_report_counts(path: Path) -> None:
     report = huffq.encode_dataset(codes(), path)
     field = report.fields["features.27"]

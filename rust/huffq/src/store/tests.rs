@@ -122,8 +122,8 @@ fn batches_are_decoded_ahead_in_order() {
         let [(codes, None), (items, Some(lengths))] = &chunk.unwrap()[..] else {
             panic!("two fields, the second one ragged");
         };
-        conv.extend_from_slice(codes);
-        tokens.extend_from_slice(items);
+        conv.extend_from_slice(codes.as_ref());
+        tokens.extend_from_slice(items.as_ref());
         sizes.extend_from_slice(lengths);
     }
     let all = codes(200);
@@ -131,6 +131,26 @@ fn batches_are_decoded_ahead_in_order() {
     assert!(tokens == all[RAGGED][items(RAGGED, 10) * 9..]);
     assert_eq!(sizes, lengths(200)[10..]);
     assert!(Batches::new(reader, vec![0], 0..201, 1, None).is_err());
+}
+
+#[test]
+fn batches_end_with_the_first_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.huffq");
+    write(&path, 200, 50, 2);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..][..1000].iter_mut().step_by(50).for_each(|byte| *byte ^= 1);
+    fs::write(&path, bytes).unwrap();
+    let reader = Arc::new(Reader::open(&path).unwrap());
+    for threads in [1, 3] {
+        let fields = (0..reader.schema().fields.len()).collect();
+        let threads = NonZero::new(threads);
+        let batches = Batches::new(reader.clone(), fields, 0..200, 5, threads).unwrap();
+        let whole = std::iter::from_fn(|| batches.next()).take_while(Result::is_ok).count();
+        assert!((1..40).contains(&whole), "{whole}");
+        assert!(batches.next().is_none());
+    }
 }
 
 #[test]
