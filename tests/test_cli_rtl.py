@@ -90,6 +90,7 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
         (["--lengths", "1", "2", "2"], "power of two"),
         (["--lengths", *LENGTHS], "codeword of 15 bits; max_length is 12"),
         (["--lengths", "1", "1", "--symbols-per-clock", "3"], "multiple of 3 lanes"),
+        (["--lengths", *["8"] * 256, "--rows", "256"], "rows is 256; a row of 2048 bits"),
         (["--lengths", "1", "1", "--word-bits", "8"], "word_bits is 8"),
         (["--lengths", "1", "1", "--max-length", "16", "--word-bits", "64"], "max_length is 16"),
         (["--lengths", "1", "1", "--count-bits", "33"], "count_bits is 33"),

@@ -34,7 +34,9 @@ CORES = {
     "two a clock": Core(max_length=15, lanes=2),
     "fixed": Core(max_length=15, lanes=2, loadable=False),
     "2 bits in 16 rows": Core(word_bits=16, symbol_bits=2, max_length=3, lanes=4, rows=16),
-    "8 bits, fixed": Core(word_bits=64, symbol_bits=8, max_length=15, lanes=4, loadable=False),
+    "wide words and rows of 8 bits, fixed": Core(
+        word_bits=136, symbol_bits=8, max_length=15, lanes=4, rows=20, loadable=False
+    ),
     "odd widths": Core(word_bits=21, symbol_bits=5, max_length=7, lanes=3, rows=9),
     "words of one codeword": Core(word_bits=8, symbol_bits=3, max_length=8, rows=5),
 }
