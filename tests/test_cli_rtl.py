@@ -83,6 +83,18 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
     assert [int(row, 16) for row in rows] == [int(line, 2) for line in text]
 
 
+def test_a_table_left_by_an_earlier_export_is_not_taken(tmp_path):
+    convolution = random_convolution(np.random.default_rng(0), (1, 16, 6, 5), 8)
+    for table in ("layer", "tile"):
+        coded = code_tiles(Tiling(convolution), Coding(table))
+        export_tiles(tmp_path / "export", coded)
+    assert (tmp_path / "export" / "code_table.memh").exists()
+    assert run("--tiles", tmp_path / "export", "--out-dir", tmp_path / "out") == 0
+    first = (tmp_path / "export" / "activation_tile0_table.memh").read_text()
+    second = (tmp_path / "export" / "activation_tile1_table.memh").read_text()
+    assert (tmp_path / "out" / "tiles" / "code_table.memh").read_text() == first + second
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

@@ -185,9 +185,11 @@ def test_yosys_synthesises_without_latches(tmp_path, name):
 
 
 @needs("yosys")
-def test_the_area_benchmark_prints_every_core():
+@pytest.mark.soak
+def test_the_area_benchmark_prints_every_core(soak):
     script = Path(__file__).parents[1] / "benches" / "rtl.py"
     command = [sys.executable, str(script), "--symbol-bits", "2", "--max-length", "3"]
+    command += [] if soak else ["--quick"]
     process = subprocess.run(command, capture_output=True, text=True, check=True)
     for kind in ("loadable", "fixed"):
         row = rf"^(.*), {kind} +[\d.]+ +(\d+) +\d+ +(\d+) +\d+$"
@@ -198,3 +200,6 @@ def test_the_area_benchmark_prints_every_core():
             *["huffq_encoder"] * 2,
         ]
         assert all(int(cells) < int(area) for _, cells, area in rows)
+    if soak:
+        names = re.findall(r"^\d+ bits: (.*?)  ", process.stdout, re.M)
+        assert names[:2] * 3 == [n for n in names if not n.startswith("table")]
