@@ -146,9 +146,7 @@ def read_vectors(folder: str | os.PathLike[str]) -> tuple[Vectors, Core]:
 def _described(path: Path) -> dict[str, Any]:
     try:
         described: dict[str, Any] = json.loads(path.read_bytes())
-        wanted = (
-            "memory_digits table word_bits activation_bits max_length rows images input_tiles"
-        )
+        wanted = "memory_digits table word_bits activation_bits max_length rows images input_tiles"
         return {name: described[name] for name in wanted.split()}
     except (ValueError, KeyError, TypeError) as error:
         raise TileError(f"{path} does not describe a tile set of this version") from error
