@@ -161,16 +161,18 @@ def random_batches(
 def beside_codec(array: Input, effort: Effort, folder: Path) -> Iterator[object]:
     """Streams of the store over the codec's own speed, on the same threads."""
     path, x, out = folder / "codec.huffq", array.x, np.empty_like(array.x)
-    blob = huffq.encode(x, bits=array.bits)
-    huffq.encode_dataset({NAME: x}, path, bits=array.bits, progress=False)
+    # Looking for them takes time, too.
+    bits = array.bits
+    blob = huffq.encode(x, bits=bits)
+    huffq.encode_dataset({NAME: x}, path, bits=bits, progress=False)
 
     def iterate(threads: int | None) -> None:
         for batch in huffq.open(path, threads=threads, cache_bytes=0).iter_batches(BATCH):
             assert len(batch[NAME])
 
     tasks: list[Callable[[], Any]] = [
-        lambda: huffq.encode(x, bits=array.bits),
-        lambda: huffq.encode_dataset({NAME: x}, path, bits=array.bits, progress=False),
+        lambda: huffq.encode(x, bits=bits),
+        lambda: huffq.encode_dataset({NAME: x}, path, bits=bits, progress=False),
         lambda: huffq.decode(blob, out=out),
         lambda: iterate(None),
         lambda: huffq.decode(blob, out=out, threads=1),

@@ -81,6 +81,17 @@ def test_encode_and_decode_an_npz(tmp_path, store):
             np.testing.assert_array_equal(back[name], codes)
 
 
+def test_decode_keeps_the_dtypes_of_side_fields(tmp_path):
+    records = np.zeros(5, [("a", "<i4"), ("b", "u1", (2, 3))])
+    records["a"] = np.arange(5)
+    arrays = {"r": records, "t": np.arange(5).astype("datetime64[s]")}
+    huffq.encode_dataset(arrays, tmp_path / "sides.huffq")
+    assert main(["decode", f"{tmp_path}/sides.huffq", f"{tmp_path}/back.npz"]) == 0
+    with np.load(tmp_path / "back.npz") as back:
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(back[name], array, strict=True)
+
+
 def test_decode_reads_piece_by_piece(tmp_path, store, monkeypatch):
     path, arrays = store
     monkeypatch.setattr("huffq._chunks.CHUNK_BYTES", 30)

@@ -329,3 +329,16 @@ def test_newer_files_are_named(path: Path) -> None:
     data[20:24] = struct.pack("<I", crc32c(data[:20]))
     path.write_bytes(data)
     read_all(path)
+
+
+def test_a_root_that_counts_more_ragged_samples_than_its_page_is_refused(path: Path) -> None:
+    samples = [np.zeros((n, 3), np.uint8) for n in (2, 0, 3)]
+    huffq.encode_dataset({"tokens": samples}, path, bits={"tokens": 2})
+    data = path.read_bytes()
+    (root,) = records(data, reference_store.ROOT)
+    # The last entry ends with the number of samples so far, and that of the field's items.
+    assert root.payload[-16:] == struct.pack("<QQ", 3, 5)
+    forged = record(reference_store.ROOT, root.payload[:-16] + struct.pack("<QQ", 4, 5))
+    path.write_bytes(data[: root.offset] + forged + data[-24:])
+    with pytest.raises(huffq.CorruptFileError, match="the root counts other samples"):
+        huffq.open(path)["tokens"][3]

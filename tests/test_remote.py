@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import huffq
+from huffq.cli import main
 
 fsspec = pytest.importorskip("fsspec", exc_type=ImportError)
 
@@ -208,6 +209,43 @@ def test_missing_files_and_servers_are_os_errors(server: tuple[str, type[Handler
     handler.ranges = False
     with pytest.raises(OSError, match="whole files only"):
         huffq.open(url)
+
+
+@pytest.mark.usefixtures("requests")
+def test_urls_that_cannot_be_read_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(owner: Any, name: str, error: Exception) -> None:
+        def raises(*_: Any, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(owner, name, raises)
+
+    def sentence() -> str:
+        assert main(["info", "counting://acts.huffq"]) == 2
+        text = capsys.readouterr().err
+        assert text.count("\n") == 1
+        return text
+
+    counted = fsspec.get_filesystem_class("counting")
+    fail(counted, "cat_file", RuntimeError("the server hung up"))
+    assert "counting://acts.huffq: the server hung up" in sentence()
+    fail(counted, "info", FileNotFoundError("acts.huffq"))
+    assert "counting://acts.huffq: not found" in sentence()
+    # As fsspec says it where the package of a protocol is not installed.
+    fail(fsspec, "url_to_fs", ImportError("Install s3fs"))
+    assert "needs another package: Install s3fs" in sentence()
+
+
+def test_merged_folders_are_read_by_url(path: Path) -> None:
+    listed = {"file": "../parts/a.huffq", "samples": 3000}
+    memory = fsspec.filesystem("memory")
+    memory.pipe(
+        "/sets/merged/manifest.json", json.dumps({"version": 1, "shards": [listed]}).encode()
+    )
+    memory.put(str(path), "/sets/parts/a.huffq")
+    store = huffq.open("memory://sets/merged/")
+    np.testing.assert_array_equal(store["codes"][7], CODES[7])
 
 
 def test_damage_far_away_is_told_from_data(requests: Requests, files: dict[str, bytes]) -> None:

@@ -97,3 +97,11 @@ def test_runs_are_one_block_where_blocks_agree() -> None:
 def test_runs_are_longer_where_blocks_disagree_and_little_is_decoded_in_vain() -> None:
     assert run_length([(8, 8192), (21, 3072)]) == 24
     assert run_length([(8, 8192), (8192, 8)]) == 32
+
+
+def test_a_window_may_be_larger_than_any_dataset() -> None:
+    orders = [
+        np.concatenate(list(BlockShuffle(700, 7, window, 2, 10, 0).pieces(0, 0, 10)))
+        for window in (700, 10**12)
+    ]
+    np.testing.assert_array_equal(*orders)

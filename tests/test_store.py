@@ -69,7 +69,8 @@ def test_indexing_is_numpys(dataset: huffq.Dataset, index: Any) -> None:
 @pytest.mark.parametrize(
     ("index", "error"),
     [(700, IndexError), (-701, IndexError), ([0, 700], IndexError), ([True, False], IndexError),
-     (1.0, TypeError), ((1, 2), TypeError), ([[1]], TypeError), ("a", TypeError)],
+     (1.0, TypeError), ((1, 2), TypeError), ([[1]], TypeError), ("a", TypeError),
+     (True, TypeError), (np.True_, TypeError)],
 )  # fmt: skip
 def test_wrong_indices_are_refused(dataset: huffq.Dataset, index: Any, error: type) -> None:
     with pytest.raises(error):
@@ -81,6 +82,8 @@ def test_dequantize_applies_scale_and_zero_point(dataset: huffq.Dataset) -> None
     np.testing.assert_allclose(real, (SIGNED[5:7] - 3.0) * np.linspace(0.5, 1, 20))
     assert dataset["features.27"].dequantize().dtype == np.float32
     assert dataset["input"].dequantize(3, dtype=np.float16).dtype == np.float16
+    with pytest.raises(TypeError, match="dtype is int32; real values need a floating-point one"):
+        dataset["input"].dequantize(3, dtype=np.int32)
 
 
 def test_batches_come_in_order(dataset: huffq.Dataset) -> None:

@@ -134,6 +134,11 @@ def test_side_fields_have_no_real_values(path: Path) -> None:
         ActivationDataset(path, [])
 
 
+def test_real_values_are_floating(path: Path) -> None:
+    with pytest.raises(TypeError, match=r"'mlp' is to be torch\.int64; .* floating dtype"):
+        ActivationDataset(path, dequantize=["mlp"], dtype=torch.int64)
+
+
 def test_side_fields_that_torch_does_not_know_are_named(tokens: Path) -> None:
     with pytest.raises(TypeError, match="field 'name' is <U7, which torch has no tensors of"):
         ActivationDataset(tokens)

@@ -84,6 +84,51 @@ def test_a_batch_with_a_wrong_value_is_not_taken(path: Path) -> None:
     assert_same(path, {name: x[:5] for name, x in SOURCE.items()})
 
 
+FULL_DISK = """
+import resource, sys
+import numpy as np
+import huffq
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+codes = np.random.default_rng(0).integers(0, 256, (48, 1 << 20), np.uint8)
+writer = huffq.Writer(sys.argv[1], bits=8, threads=1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, limit[1]))
+failed = 0
+for first in range(0, 48, 16):
+    try:
+        writer.write(codes[first:first + 16])
+    except OSError:
+        failed += 1
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    except ValueError as error:
+        failed += "given up" in str(error)
+try:
+    writer.close()
+except ValueError as error:
+    failed += "given up" in str(error)
+print(failed)
+"""
+
+
+def test_a_writer_whose_write_failed_is_given_up(path: Path) -> None:
+    huffq.encode_dataset(SOURCE["label"].astype(np.uint8), path)
+    before = path.read_bytes()
+    command = [sys.executable, "-c", FULL_DISK, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(run.stdout) >= 2
+    assert path.read_bytes() == before
+    assert huffq.resume_point(path) > 0
+
+
+def test_a_writer_can_be_closed_before_its_block_ends(path: Path) -> None:
+    with huffq.Writer(path, bits=BITS) as writer:
+        writer.write({"conv": CODES[:3], "label": LABELS[:3]})
+        report = writer.close()
+        with pytest.raises(ValueError, match="is finished"):
+            writer.write({"conv": CODES[:3], "label": LABELS[:3]})
+    assert writer.close() is report
+    assert writer.samples == 3
+
+
 def test_an_exception_leaves_whole_groups_only(path: Path) -> None:
     def source() -> Iterator[Any]:
         yield from stream(stop=100)
@@ -325,6 +370,54 @@ def test_shards_are_appended_merged_and_listed_anew(tmp_path: Path) -> None:
         huffq.write_manifest(merged, [other, tmp_path / "foreign.huffq"])
 
 
+def test_shards_with_other_fields_are_not_appended(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    huffq.encode_dataset({"x": CODES[:9]}, folder, bits=4, shard_bytes=1 << 30)
+    for source, bits in (({"y": CODES[:9]}, 4), ({"x": CODES[:9]}, 5), ({"x": CODES[:9, 0]}, 4)):
+        with pytest.raises(ValueError, match="has shards with other fields"):
+            huffq.encode_dataset(source, folder, bits=bits, append=True)
+    assert {p.name for p in folder.iterdir()} == {"manifest.json", "shard-00000.huffq"}
+    huffq.encode_dataset({"x": CODES[:9]}, folder, bits=4, append=True)
+    assert len(huffq.open(folder)) == 18
+    with pytest.raises(ValueError, match="shard_bytes is 0"):
+        huffq.Writer(tmp_path / "none", shard_bytes=0)
+
+
+def test_appending_to_merged_shards_keeps_them(tmp_path: Path) -> None:
+    merged = tmp_path / "merged"
+    for number in range(2):
+        huffq.encode_dataset(
+            {"x": CODES[number : number + 1]}, tmp_path / f"{number}.huffq", bits=4
+        )
+    huffq.write_manifest(merged, [tmp_path / "1.huffq", tmp_path / "0.huffq"])
+    with pytest.raises(FileExistsError, match="append=True"):
+        huffq.Writer(merged, shard_bytes=1 << 30)
+    for number in (2, 3):
+        huffq.encode_dataset({"x": CODES[number : number + 1]}, merged, bits=4, append=True)
+    np.testing.assert_array_equal(huffq.open(merged)["x"][:], CODES[[1, 0, 2, 3]])
+
+
+@pytest.mark.parametrize("samples", ["-1", "1e999", "2.5", "true", str(1 << 63), "[" * 100_000])
+def test_manifests_whose_counts_cannot_be_are_refused(tmp_path: Path, samples: str) -> None:
+    text = f'{{"version": 1, "shards": [{{"file": "a", "samples": {samples}}}]}}'
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(huffq.CorruptFileError, match="no list of shards"):
+        huffq.open(tmp_path)
+
+
+def test_newer_manifests_are_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"version": 2, "shards": []}')
+    with pytest.raises(huffq.UnsupportedVersionError, match=r"version 2; .* version 1"):
+        huffq.open(tmp_path)
+
+
+def test_long_scales_that_differ_are_told_in_brief(path: Path) -> None:
+    batches = (huffq.Codes(CODES[:9], 4, scale=np.full((4, 32, 32), s, np.float32)) for s in (1, 2))
+    with pytest.raises(ValueError, match=r"has scale .* of shape \(4, 32, 32\)") as raised:
+        huffq.encode_dataset(batches, path)
+    assert len(str(raised.value)) < 300
+
+
 CHILD = """
 import sys, time
 import numpy as np
@@ -411,7 +504,7 @@ def test_coding_goes_on_while_the_source_computes(path: Path) -> None:
     def coding_seconds() -> float:
         return time.process_time() - time.thread_time()
 
-    with huffq.Writer(path, bits=BITS, threads=1) as writer:
+    with huffq.Writer(path, bits=BITS, level="max", threads=1) as writer:
         writer.write({name: x[:GROUP] for name, x in SOURCE.items()})
         begin, deadline = coding_seconds(), time.monotonic() + 60
         threads = threading.active_count()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 23
 """Codes of an array that pass through memory at a time, whatever the array's size."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ __all__ = [
     "CodeTable",
     "Codebook",
     "StoreBatches",
+    "StoreBuffer",
     "StoreReader",
     "StoreWriter",
     "__version__",
@@ -199,4 +200,9 @@ class StoreReader:
 @final
 class StoreBatches:
     def __iter__(self) -> StoreBatches: ...
-    def __next__(self) -> list[tuple[_Bytes, _Numbers | None]]: ...
+    def __next__(self) -> list[tuple[StoreBuffer, _Numbers | None]]: ...
+
+@final
+class StoreBuffer:
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...

@@ -19,6 +19,7 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.callbacks import Checkpoint as CheckpointCallback
+from pytorch_lightning.callbacks import TQDMProgressBar
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
@@ -214,12 +215,15 @@ def build_trainer(
         ValueError: There is no such device.
     """
     terminal = sys.stdout.isatty()
-    lines = [EpochLines()] if progress and not terminal else []
+    shown: list[pl.Callback] = []
+    if progress:
+        # Lightning would take another bar where rich happens to be installed.
+        shown = [TQDMProgressBar() if terminal else EpochLines()]
     try:
         return pl.Trainer(
             accelerator=device,
             devices=devices,
-            callbacks=[*callbacks, *lines],
+            callbacks=[*callbacks, *shown],
             enable_progress_bar=progress and terminal,
             enable_model_summary=False,
             logger=False,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huffq import _huffq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def is_url(path: str) -> bool:
@@ -33,7 +38,8 @@ def read_url(url: str) -> bytes:
         ModuleNotFoundError, OSError: As for `open_reader`.
     """
     filesystem, path = _connect(url)
-    found: bytes = filesystem.cat_file(path)
+    with _named(url):
+        found: bytes = filesystem.cat_file(path)
     return found
 
 
@@ -49,7 +55,8 @@ class RemoteFile:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connect()
-        size = self._filesystem.size(self._path)
+        with _named(url):
+            size = self._filesystem.size(self._path)
         if size is None:
             raise OSError(f"{url}: the server does not say how long it is")
         self.size = int(size)
@@ -58,7 +65,8 @@ class RemoteFile:
         """Return `length` bytes from `offset` on, fewer where the file ends."""
         if self._process != os.getpid():
             self._connect()
-        found: bytes = self._filesystem.cat_file(self._path, start=offset, end=offset + length)
+        with _named(self._url):
+            found: bytes = self._filesystem.cat_file(self._path, start=offset, end=offset + length)
         if len(found) > length:
             raise OSError(f"{self._url}: the server sends whole files only, not ranges of them")
         return found
@@ -75,5 +83,23 @@ def _connect(url: str) -> tuple[Any, str]:
         raise ModuleNotFoundError(
             f"{url}: reading URLs needs fsspec; pip install 'huffq[remote]'"
         ) from error
-    filesystem, path = fsspec.url_to_fs(url)
+    try:
+        filesystem, path = fsspec.url_to_fs(url)
+    except ImportError as error:
+        raise ModuleNotFoundError(f"{url}: its protocol needs another package: {error}") from error
     return filesystem, path
+
+
+@contextlib.contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Raise what a filesystem raises as an OSError that names the URL."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        reason = "not found, or its server did not give it"
+        raise FileNotFoundError(errno.ENOENT, reason, url) from error
+    except OSError:
+        raise
+    except Exception as error:
+        # Each protocol has exceptions of its own.
+        raise OSError(f"{url}: {error or type(error).__name__}") from error

@@ -74,7 +74,7 @@ class BlockShuffle:
         for lane, window in enumerate(np.array_split(members, self.lanes)):
             key = 1 + group * self.lanes + lane
             windows.append(window[self._permutation(len(window), epoch, key)])
-        turns = range(0, self.window, self.batch_size)
+        turns = range(0, max(map(len, windows)), self.batch_size)
         return np.concatenate([w[turn : turn + self.batch_size] for turn in turns for w in windows])
 
     def _permutation(self, length: int, epoch: int, key: int) -> Samples:

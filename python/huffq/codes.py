@@ -33,6 +33,8 @@ class Codes:
     zero_point: int = 0
 
     def __post_init__(self) -> None:
+        if not hasattr(self.values, "dtype"):
+            raise TypeError(f"codes are a {type(self.values).__name__}; give a uint8 or int8 array")
         if self.values.dtype not in (np.uint8, np.int8):
             raise TypeError(f"codes are {self.values.dtype}; they must be uint8 or int8")
         for name in ("bits", "zero_point"):
@@ -61,7 +63,13 @@ def dequantize(
     zero_point: int,
     dtype: npt.DTypeLike,
 ) -> npt.NDArray[np.floating]:
-    """Return ``scale * (values - zero_point)``, computed in the floating-point `dtype`."""
+    """Return ``scale * (values - zero_point)``, computed in the floating-point `dtype`.
+
+    Raises:
+        TypeError: `dtype` is no floating-point one.
+    """
+    if not np.issubdtype(dtype, np.floating):
+        raise TypeError(f"dtype is {np.dtype(dtype)}; real values need a floating-point one")
     centred = values.astype(dtype) - np.asarray(zero_point, dtype)
     return np.asarray(centred * scale.astype(dtype))
 

@@ -146,7 +146,11 @@ def check_same_form(name: str, column: Column, first: Column) -> None:
     expected = first.form()
     for what, value in column.form().items():
         if value != expected.get(what):
-            raise ValueError(
-                f"field {name!r}: a batch has {what} {value}; "
-                f"the first batch had {expected.get(what, 'none')}"
-            )
+            given, before = (_brief(found) for found in (value, expected.get(what, "none")))
+            raise ValueError(f"field {name!r}: a batch has {what} {given}; the first had {before}")
+
+
+def _brief(value: Any) -> str:
+    """Return a value in words that fit a sentence: of many numbers, their shape."""
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:60]}... of shape {np.shape(value)}"

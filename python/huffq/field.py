@@ -106,7 +106,7 @@ class Field:
             if step == 1:
                 return self._range(start, max(start, stop))
             return self._samples(np.arange(start, stop, step))
-        if isinstance(index, int):
+        if isinstance(index, int) and not isinstance(index, bool):
             sample = index + len(self) if index < 0 else index
             if 0 <= sample < len(self):
                 found = self._range(sample, sample + 1)
@@ -144,6 +144,10 @@ class Field:
         Args:
             index: As for indexing; everything by default.
             dtype: Floating-point dtype; the scale's own by default.
+
+        Raises:
+            IndexError, CorruptFileError: As for indexing.
+            TypeError: `dtype` is no floating-point one.
         """
         dtype = self.scale.dtype if dtype is None else dtype
         found = self[index]
@@ -308,6 +312,8 @@ def sample_numbers(index: Any, total: int) -> npt.NDArray[np.int64]:
     if isinstance(index, tuple):
         raise TypeError("a field is indexed by sample only; index the result further")
     array: Array = np.atleast_1d(np.asarray(index))
+    if array.dtype == np.bool_ and not np.ndim(index):
+        raise TypeError(f"{index} is no index; give a mask of {total} booleans")
     if array.dtype == np.bool_:
         if array.shape != (total,):
             raise IndexError(f"the mask has shape {array.shape}; it must be ({total},)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,10 +15,13 @@ import numpy as np
 from huffq import _huffq
 from huffq._atomic import atomic_writer
 from huffq._remote import is_url, open_reader, read_url
-from huffq.errors import CorruptFileError, DataError
+from huffq.errors import CorruptFileError, DataError, UnsupportedVersionError
 
 MANIFEST = "manifest.json"
 """Name of the file that lists a folder's shards."""
+
+_VERSION = 1
+"""Version of the manifest's form."""
 
 _OPEN_SHARDS = 64
 """Files that a dataset keeps open."""
@@ -97,6 +101,33 @@ class Shards:
         return spans
 
 
+def listed_files(folder: str) -> list[str]:
+    """Return the files that a folder's manifest lists, if there is one, and then its own others.
+
+    Raises:
+        HuffqError: The manifest is damaged, or another version's.
+    """
+    found: list[str] = []
+    if (Path(folder) / MANIFEST).exists():
+        found = [shard.path for shard in find_shards(folder, _open)]
+    known = {os.path.realpath(path) for path in found}
+    own = map(os.fspath, sorted(Path(folder).glob("*.huffq")))
+    return found + [path for path in own if os.path.realpath(path) not in known]
+
+
+def check_same_fields(folder: str, schema: dict[str, Any]) -> None:
+    """Demand, before anything is written, that new shards have the fields of those that are there.
+
+    Raises:
+        ValueError: They have others.
+    """
+    # By way of JSON: a schema that was stored has lists where a new one has tuples.
+    forms = _forms(json.loads(json.dumps(schema)))
+    for first in listed_files(folder)[:1]:
+        if _forms(json.loads(_open(first).schema)) != forms:
+            raise ValueError(f"{folder} has shards with other fields; write to another folder")
+
+
 def _forms(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return [{key: field.get(key) for key in _SAME} for field in schema["fields"]]
 
@@ -109,6 +140,7 @@ def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[S
     Raises:
         DataError: A folder has no manifest.
         CorruptFileError: The manifest is no such list.
+        UnsupportedVersionError: It is that of another version of huffq.
     """
     remote = is_url(path)
     if not (path.endswith("/") if remote else Path(path).is_dir()):
@@ -118,18 +150,36 @@ def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[S
     try:
         listed = json.loads(read_url(manifest) if remote else Path(manifest).read_bytes())
         version, shards = listed["version"], listed["shards"]
-        found = [Shard(os.path.join(path, s["file"]), int(s["samples"])) for s in shards]  # noqa: PTH118
+        found = [Shard(_joined(path, shard["file"]), shard["samples"]) for shard in shards]
     except FileNotFoundError:
         raise DataError(
             f"{path} is a folder without {MANIFEST}; huffq.write_manifest makes one of its shards"
         ) from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CorruptFileError(
             f"{manifest} is no list of shards: {error!r}; huffq.write_manifest makes a new one"
         ) from error
-    if version != 1 or not found or any(shard.samples < 0 for shard in found):
+    if type(version) is int and version > _VERSION:
+        raise UnsupportedVersionError(
+            f"{manifest} has version {version}; this huffq reads version {_VERSION}: update it"
+        )
+    numbers = [shard.samples for shard in found]
+    if version != _VERSION or not found or not _are_counts(numbers):
         raise CorruptFileError(f"{manifest} is no list of shards; huffq.write_manifest makes one")
     return found
+
+
+def _joined(folder: str, file: str) -> str:
+    """Return the place of a shard; a URL without ``..``, which object stores take for a name."""
+    if not is_url(folder):
+        return os.path.join(folder, file)  # noqa: PTH118
+    protocol, rest = folder.split("://", 1)
+    return f"{protocol}://{posixpath.normpath(posixpath.join(rest, file))}"
+
+
+def _are_counts(numbers: Sequence[Any]) -> bool:
+    whole = all(type(number) is int and number >= 0 for number in numbers)
+    return whole and sum(numbers) < 1 << 63
 
 
 def write_manifest(
@@ -170,7 +220,7 @@ def write_manifest(
         {"file": os.path.relpath(shard.path, target), "samples": shard.samples} for shard in shards
     ]
     with atomic_writer(target / MANIFEST) as file:
-        file.write(json.dumps({"version": 1, "shards": listed}, indent=1).encode())
+        file.write(json.dumps({"version": _VERSION, "shards": listed}, indent=1).encode())
     return shards
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -18,8 +19,8 @@ from huffq.shards import Shards, find_shards
 CACHE_BYTES = 1 << 24
 """Bytes of decoded blocks that an open file keeps unless told otherwise."""
 
-_CHUNK_BYTES = 1 << 23
-"""Bytes of samples that `Dataset.iter_batches` decodes at once, about."""
+_CHUNK_BYTES = 1 << 21
+"""Bytes of samples that a thread decodes at once for `Dataset.iter_batches`, about."""
 
 
 def open(  # noqa: A001
@@ -164,33 +165,41 @@ class Dataset:
     def _batches(
         self, batch_size: int, chosen: list[Field], start: int
     ) -> Iterator[dict[str, Any]]:
+        names = [field.name for field in chosen]
         rest: list[Any] = []
         for chunk in self._chunks(batch_size, chosen, start):
             joined = [_join(*pair) for pair in zip(rest, chunk, strict=True)] if rest else chunk
-            samples, done = len(joined[0]), 0
-            while samples - done >= batch_size:
-                yield {
-                    field.name: values[done : done + batch_size]
-                    for field, values in zip(chosen, joined, strict=True)
-                }
-                done += batch_size
-            rest = [values[done:] for values in joined] if done < samples else []
+            samples = len(joined[0])
+            whole = samples - samples % batch_size
+            for batch in zip(*(_cut(v[:whole], batch_size) for v in joined), strict=True):
+                yield dict(zip(names, batch, strict=True))
+            rest = [values[whole:] for values in joined] if whole < samples else []
         if rest:
-            yield {field.name: values for field, values in zip(chosen, rest, strict=True)}
+            yield dict(zip(names, rest, strict=True))
 
     def _chunks(self, batch_size: int, chosen: list[Field], start: int) -> Iterator[list[Any]]:
         """Yield as many samples at a time as are worth decoding together."""
-        sample_bytes = sum(self._mean_bytes(field) for field in chosen)
-        step = batch_size * max(1, int(_CHUNK_BYTES / max(1.0, sample_bytes * batch_size)))
+        step = self._chunk_samples(batch_size, chosen)
         numbers = [field._number for field in chosen]
         for shard, first, last in self._shards.spans(max(start, 0), len(self)):
             reader = self._shards.reader(shard)
             for chunk in reader.batches(numbers, first, last, step, self._threads):
                 samples = min(step, last - first)
                 yield [
-                    field.unpack(samples, *part) for field, part in zip(chosen, chunk, strict=True)
+                    field.unpack(samples, np.asarray(codes), lengths)
+                    for field, (codes, lengths) in zip(chosen, chunk, strict=True)
                 ]
                 first += samples
+
+    def _chunk_samples(self, batch_size: int, chosen: list[Field]) -> int:
+        """Return a number of whole batches, and if they stay small of whole blocks too."""
+        sample_bytes = max(1.0, sum(self._mean_bytes(field) for field in chosen))
+        step = batch_size
+        for field in sorted(chosen, key=self._mean_bytes, reverse=True):
+            whole = step if field.ragged else math.lcm(step, field.block_items)
+            if whole * sample_bytes <= 2 * _CHUNK_BYTES:
+                step = whole
+        return step * max(1, int(_CHUNK_BYTES / (sample_bytes * step)))
 
     def _mean_bytes(self, field: Field) -> float:
         if not field.ragged:
@@ -219,6 +228,13 @@ class Dataset:
                 for group in range(reader.groups):
                     reader.verify_group(group, fraction, self._threads)
                     advance(1)
+
+
+def _cut(values: Any, size: int) -> Any:
+    """Return samples, an array or a list of ragged ones, as batches of `size`."""
+    if isinstance(values, list):
+        return [values[first : first + size] for first in range(0, len(values), size)]
+    return values.reshape(len(values) // size, size, *values.shape[1:])
 
 
 def _join(first: Any, second: Any) -> Any:

@@ -54,7 +54,8 @@ class ActivationDataset(Dataset[Any]):
 
     Raises:
         KeyError: There is no field of that name.
-        TypeError: A side field has a dtype that torch does not know.
+        TypeError: A side field has a dtype that torch does not know; or that of real values is no
+            floating one.
         ValueError: A side field is to be dequantised, or there are no fields.
         HuffqError, OSError: As for `huffq.open`.
     """
@@ -89,6 +90,9 @@ class ActivationDataset(Dataset[Any]):
             raise ValueError("fields is empty; name at least one")
         self._stored = {name: _tensor_dtype(store[name], real=False) for name in self.fields}
         natural = {name: _tensor_dtype(store[name], real=True) for name in self._real}
+        for name in self._real:
+            if (asked := given.get(name)) and not asked.is_floating_point:
+                raise TypeError(f"{name!r} is to be {asked}; real values need a floating dtype")
         self._dtypes = self._stored | natural | {n: dtype for n, dtype in given.items() if dtype}
 
     @property

@@ -21,7 +21,7 @@ from huffq.codec import Level
 from huffq.columns import Column, check_same_form
 from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import DataError
-from huffq.shards import write_manifest
+from huffq.shards import MANIFEST, check_same_fields, listed_files, write_manifest
 from huffq.source import Batch, Bits, Source, as_columns, batches
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Writer:
 
         Raises:
             OSError: The file has no place; or a folder holds shards already.
-            ValueError: `append` and `resume` go together with nothing else.
+            ValueError: `append` and `resume` are both given, or `shard_bytes` is below 1.
         """
         self.path = os.fspath(path)
         self._bits: Bits = bits
@@ -95,6 +95,9 @@ class Writer:
             raise ValueError("append begins new shards, and resume goes on with one; choose one")
         if append and shard_bytes is None:
             shard_bytes = 1 << 30
+        if shard_bytes is not None and shard_bytes < 1:
+            raise ValueError(f"shard_bytes is {shard_bytes}; it must be at least 1")
+        self._append = append
         if shard_bytes is None:
             check_output(path)
         else:
@@ -105,6 +108,8 @@ class Writer:
     @property
     def samples(self) -> int:
         """Samples that the dataset has, those resumed from included."""
+        if hasattr(self, "report"):
+            return self.report.samples
         return self._writer.samples if self._writer else self._stored
 
     def __enter__(self) -> Self:
@@ -139,7 +144,8 @@ class Writer:
             ValueError: A value does not fit its field's bits (names field, sample, value and
                 index), or the batch differs from the first in fields, bits, scale or sample shape.
             TypeError: An array has a dtype that cannot be stored.
-            OSError: The disk does not take it.
+            OSError: The disk does not take it. The writer is given up then, and its whole groups
+                are left for ``resume=True``.
         """
         return self.write_columns(as_columns(batch, self._bits, infer=False))
 
@@ -159,11 +165,15 @@ class Writer:
         return samples
 
     def close(self) -> EncodeReport:
-        """Write what is left and the index, sync, and give the file its name.
+        """Write what is left and the index, sync, and give the file its name; do so once.
 
         Raises:
             DataError: Nothing was written.
+            ValueError: A write has failed, or the writer was suspended.
+            OSError: The disk does not take it.
         """
+        if hasattr(self, "report"):
+            return self.report
         if not self._writer:
             if not self._stored_schema:
                 raise DataError("no samples were given; there is nothing to encode")
@@ -176,7 +186,7 @@ class Writer:
             for field, summary in zip(schema["fields"], summaries, strict=True)
         }
         if self._shards is not None:
-            write_manifest(self.path)
+            write_manifest(self.path, listed_files(self.path))
         paths = [os.fspath(path) for path, _, _ in files]
         encoded_bits = 8 * sum(size for _, _, size in files)
         seconds = time.perf_counter() - self._begin
@@ -197,6 +207,8 @@ class Writer:
         if self._shards is not None:
             Path(self.path).mkdir(exist_ok=True)
             schema["shards"] = self._shards
+        if self._append:
+            check_same_fields(self.path, schema)
         self._writer = self._open(json.dumps(schema, allow_nan=False))
         self._first = columns
 
@@ -291,7 +303,7 @@ def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> in
         check_output(path)
         return 0
     number = _huffq.next_shard(os.fspath(path))
-    if number and not append and not resume:
+    if (number or (folder / MANIFEST).exists()) and not append and not resume:
         raise FileExistsError(
             f"{path} has shards already; give append=True to add to them, or another folder"
         )

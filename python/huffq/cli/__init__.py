@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         return _fail(_INTERRUPTED, str(interrupt) or "interrupted")
     except ModuleNotFoundError as error:
+        if error.name is None:
+            # One of ours, which says what to install.
+            return _fail(_FAILED, f"error: {_sentence(error)}")
         return _fail(
             _FAILED,
             f"error: '{args.command}' needs the package {error.name!r}; "

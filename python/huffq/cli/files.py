@@ -136,7 +136,8 @@ def decode(args: argparse.Namespace) -> None:
 
 def _write_array(file: IO[bytes], field: huffq.Field, advance: Callable[[int], object]) -> None:
     """Write a field in numpy's ``.npy`` format, and report samples to `advance`."""
-    header = {"descr": field.dtype.str, "fortran_order": False, "shape": field.shape}
+    descr = np.lib.format.dtype_to_descr(field.dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": field.shape}
     np.lib.format.write_array_header_1_0(file, header)
     for piece in chunks(field.shape):
         file.write(field[piece].tobytes())

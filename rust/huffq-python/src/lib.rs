@@ -17,7 +17,9 @@ mod _huffq {
     #[pymodule_export]
     use super::codebook::Codebook;
     #[pymodule_export]
-    use super::store::{StoreBatches, StoreReader, StoreWriter, next_shard, recover, resume_point};
+    use super::store::{
+        StoreBatches, StoreBuffer, StoreReader, StoreWriter, next_shard, recover, resume_point,
+    };
     #[pymodule_export]
     use super::table::CodeTable;
 

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use huffq::store::{Batch, Batches, FieldSummary, Reader, ShardSummary, Writer};
+use huffq::store::{Batch, Batches, Buffer, FieldSummary, Reader, ShardSummary, Writer};
 use huffq::{Error, Threads, store};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::error::{in_file, threads as checked_threads};
 use crate::source::Source;
@@ -26,8 +27,8 @@ type PyShard = (PathBuf, u64, u64);
 /// Codes or bytes of one field, and the items of each sample if they differ.
 type PyBatch<'py> = (PyReadonlyArray1<'py, u8>, Option<PyReadonlyArray1<'py, u64>>);
 
-/// The same of a field that was read.
-type PyChunk<'py> = Vec<(Bound<'py, PyArray1<u8>>, Option<Bound<'py, PyArray1<u64>>>)>;
+/// The same of fields that were read.
+type PyChunk<'py> = Vec<(StoreBuffer, Option<Bound<'py, PyArray1<u64>>>)>;
 
 /// Writes one dataset; `None` inside once it is finished, suspended or given up.
 #[pyclass(frozen, module = "huffq._huffq")]
@@ -72,9 +73,13 @@ impl StoreWriter {
             fields.push(Batch { codes: codes.as_slice()?, lengths });
         }
         py.detach(|| {
-            let mut writer = self.lock();
-            let writer = writer.as_mut().ok_or_else(closed)?;
-            writer.write(samples, &fields).map_err(in_file(&self.path))
+            let mut held = self.lock();
+            let written = held.as_mut().ok_or_else(closed)?.write(samples, &fields);
+            if let Err(Error::Io(_) | Error::InUse) = written {
+                // Half a record may be there, and what belongs behind it is lost.
+                *held = None;
+            }
+            written.map_err(in_file(&self.path))
         })
     }
 
@@ -114,7 +119,9 @@ fn py_totals<'py>(py: Python<'py>, totals: &store::Totals) -> PyTotals<'py> {
 }
 
 fn closed() -> PyErr {
-    PyValueError::new_err("this file is finished or was given up; begin a new one")
+    PyValueError::new_err(
+        "this file is finished or was given up; begin a new one, or go on with resume=True",
+    )
 }
 
 /// Samples of the dataset `path` that need not be written again, and its schema if there are any.
@@ -324,10 +331,40 @@ impl StoreBatches {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<PyChunk<'py>>> {
         let Some(chunk) = py.detach(|| self.batches.next()) else { return Ok(None) };
-        let field = |(codes, lengths): (Vec<u8>, Option<Vec<u64>>)| {
+        let field = |(codes, lengths): (Buffer, Option<Vec<u64>>)| {
             let lengths = lengths.map(|lengths| PyArray1::from_vec(py, lengths));
-            (PyArray1::from_vec(py, codes), lengths)
+            (StoreBuffer::new(codes), lengths)
         };
         Ok(Some(chunk.map_err(in_file(&self.path))?.into_iter().map(field).collect()))
+    }
+}
+
+/// Bytes for an array that keeps it alive; when the last such array is gone, their memory is used
+/// again.
+#[pyclass(frozen, module = "huffq._huffq")]
+pub struct StoreBuffer {
+    /// Where its bytes are; nothing but arrays looks at them.
+    address: usize,
+    buffer: Buffer,
+}
+
+impl StoreBuffer {
+    fn new(mut buffer: Buffer) -> Self {
+        let address = buffer.as_mut().as_mut_ptr().expose_provenance();
+        Self { address, buffer }
+    }
+}
+
+#[pymethods]
+impl StoreBuffer {
+    /// How numpy finds the bytes.
+    #[getter]
+    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let interface = PyDict::new(py);
+        interface.set_item("version", 3)?;
+        interface.set_item("typestr", "|u1")?;
+        interface.set_item("shape", (self.buffer.as_ref().len(),))?;
+        interface.set_item("data", (self.address, false))?;
+        Ok(interface)
     }
 }

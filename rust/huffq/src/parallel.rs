@@ -12,6 +12,12 @@ use crate::error::Result;
 /// An upper bound on threads; `None` is every core that the process may use.
 pub type Threads = Option<NonZero<usize>>;
 
+/// The number of threads.
+pub(crate) fn count(threads: Threads) -> usize {
+    let available = || thread::available_parallelism().map_or(1, NonZero::get);
+    threads.map_or_else(available, NonZero::get)
+}
+
 /// Applies `work` to every item on up to `threads` threads; the results keep the items' order.
 ///
 /// Each thread begins with a state from `init`. After the first error no new item is begun; of
@@ -31,8 +37,7 @@ where
         let mut state = init();
         return items.into_iter().map(|item| work(&mut state, item)).collect();
     }
-    let available = || thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = threads.map_or_else(available, NonZero::get).min(items.len());
+    let threads = count(threads).min(items.len());
     let queue = Mutex::new(items.into_iter().enumerate());
     let lock = || queue.lock().expect("a worker does not panic while it holds the queue");
     let next = || lock().next();

@@ -145,6 +145,11 @@ impl<'a> Prepared<'a> {
         self.blocks.len()
     }
 
+    /// The memory of its symbols, for others.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.symbols.into_owned()
+    }
+
     fn train(&self, backend: Backend, form: &Form) -> Result<Codebook> {
         let &Form { level, alphabet, ref cut } = form;
         let (first, symbols) = (cut.slab(self.blocks.start, self.items), &self.symbols);

@@ -13,6 +13,7 @@
 //! record: marker, checksum, tag and length, then the payload. `docs/format.md` has every byte.
 
 mod batches;
+mod buffers;
 mod cache;
 mod frame;
 mod page;
@@ -30,6 +31,7 @@ mod verify;
 mod writer;
 
 pub use batches::{Batches, Chunk};
+pub use buffers::Buffer;
 pub use reader::{BLOCK_CACHE, Reader};
 pub use recover::{Recovery, recover};
 pub use resume::{next_shard, resume_point};

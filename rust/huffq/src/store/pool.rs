@@ -1,7 +1,6 @@
 //! Threads that encode segments while their source computes the next ones.
 
 use std::collections::VecDeque;
-use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -9,8 +8,11 @@ use super::schema::Coding;
 use crate::Backend;
 use crate::block::Coder;
 use crate::error::Result;
-use crate::parallel::Threads;
+use crate::parallel::{self, Threads};
 use crate::segment::{EncodedBlock, EncodedSegment, Form, Prepared, Segment};
+
+/// Segments whose memory is kept: the source takes it again at once.
+const MOST_SPARE: usize = 3;
 
 /// Encodes segments; they come out in the order in which they went in.
 ///
@@ -34,6 +36,8 @@ struct State {
     slots: VecDeque<Slot>,
     /// Number of the slot in front.
     front: u64,
+    /// Memory of coded segments that are done.
+    spare: VecDeque<Vec<u8>>,
     closed: bool,
     /// A worker panicked.
     broken: bool,
@@ -65,8 +69,7 @@ enum Task {
 impl Pool {
     /// Starts `threads` threads for segments of fields of these codings.
     pub fn new(codings: Arc<[Coding]>, threads: Threads) -> Result<Self> {
-        let available = || thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = threads.map_or_else(available, NonZero::get);
+        let threads = parallel::count(threads);
         let backend = Backend::current()?;
         let state = Mutex::default();
         let shared = Arc::new(Shared { codings, state, changed: Condvar::new() });
@@ -86,6 +89,15 @@ impl Pool {
     /// Whether a segment must be taken out before the next one goes in.
     pub fn full(&self) -> bool {
         self.shared.lock().slots.len() >= self.capacity
+    }
+
+    /// Empty memory for `len` codes: that of a segment that is done, if there is one of about that
+    /// size. The system's fresh pages cost a good part of what encoding does.
+    pub fn memory(&self, len: usize) -> Vec<u8> {
+        let spare = &mut self.shared.lock().spare;
+        let fits = |memory: &Vec<u8>| (len..=2 * len).contains(&memory.capacity());
+        let place = spare.iter().position(fits);
+        place.and_then(|place| spare.remove(place)).unwrap_or_else(|| Vec::with_capacity(len))
     }
 
     /// Puts a segment of a field in.
@@ -245,9 +257,23 @@ impl State {
                 work.blocks[block] = Some(encoded);
                 work.left -= 1;
                 if work.left == 0 {
-                    *slot = slot.finish();
+                    let next = slot.finish();
+                    let done = std::mem::replace(slot, next);
+                    self.keep_memory(done);
                 }
             }
+        }
+    }
+
+    /// Keeps the memory of a slot's codes, unless another slot goes on with them.
+    fn keep_memory(&mut self, slot: Slot) {
+        let Slot::Coding(work) = slot else { return };
+        let Some(prepared) = Arc::into_inner(work.prepared) else { return };
+        let mut memory = prepared.into_memory();
+        memory.clear();
+        self.spare.push_back(memory);
+        if self.spare.len() > MOST_SPARE {
+            self.spare.pop_front();
         }
     }
 }

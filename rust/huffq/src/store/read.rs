@@ -8,7 +8,7 @@ use super::frame::{self, Entry, Kind, Tag};
 use super::page::{FieldPage, Page};
 use super::reader::{Reader, named};
 use super::schema::Coding;
-use super::source::read_bytes;
+use super::source::with_bytes;
 use crate::Backend;
 use crate::block::Coder;
 use crate::error::{Error, Result};
@@ -170,11 +170,19 @@ impl Reader {
     }
 
     fn decode_run(&self, field: usize, run: Run, coder: &mut Coder) -> Result<()> {
+        let blocks = &run.page.fields[field].blocks;
+        let (first, last) = (run.pieces[0].block, run.pieces[run.pieces.len() - 1].block);
+        let start = blocks[first].offset;
+        with_bytes(&*self.source, self.size, start, blocks[last].end() - start, |bytes| {
+            self.decode_pieces(field, run, bytes, coder)
+        })
+    }
+
+    /// Decodes a run of blocks, of which these are the bytes.
+    fn decode_pieces(&self, field: usize, run: Run, bytes: &[u8], coder: &mut Coder) -> Result<()> {
         let Run { page, pieces } = run;
         let blocks = &page.fields[field].blocks;
-        let (first, last) = (pieces[0].block, pieces[pieces.len() - 1].block);
-        let start = blocks[first].offset;
-        let bytes = read_bytes(&*self.source, self.size, start, blocks[last].end() - start)?;
+        let start = blocks[pieces[0].block].offset;
         let cache = &self.caches.get().blocks;
         for pieces in pieces.chunk_by_mut(|a, b| a.block == b.block) {
             let (group, block) = (pieces[0].group, pieces[0].block);

@@ -195,7 +195,8 @@ impl Reader {
         let page = Page::parse(payload, fields, &self.codings, least, here.page.offset)?;
         let items = |field: usize| self.end(field, group + 1) - self.end(field, group);
         let as_counted = page.fields.iter().zip(0..).all(|(f, n)| f.items as u64 == items(n));
-        if page.first_sample != first_sample || !as_counted {
+        let counted = (first_sample, here.samples - first_sample);
+        if (page.first_sample, page.samples) != counted || !as_counted {
             return Err(Error::corrupt("index page", "the root counts other samples"));
         }
         Ok(page)

@@ -1,10 +1,14 @@
 //! Bytes by position: what a reader needs of a file, wherever it lies.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
+
+/// Bytes that a thread keeps for reading, at most.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// A file, or something like it, whose bytes are read by position from any number of threads.
 pub trait ReadAt: Send + Sync {
@@ -49,11 +53,42 @@ impl ReadAt for File {
 
 /// `len` bytes from `offset` of a source of `size` bytes.
 pub(super) fn read_bytes(source: &dyn ReadAt, size: u64, offset: u64, len: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_into(&mut bytes, source, size, offset, len)?;
+    Ok(bytes)
+}
+
+/// Works with `len` bytes from `offset` of a source of `size` bytes, in memory that this thread
+/// keeps for the next ones.
+pub(super) fn with_bytes<T>(
+    source: &dyn ReadAt,
+    size: u64,
+    offset: u64,
+    len: u64,
+    work: impl FnOnce(&[u8]) -> Result<T>,
+) -> Result<T> {
+    thread_local! {
+        static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    let mut bytes = KEPT.take();
+    let result = read_into(&mut bytes, source, size, offset, len).and_then(|()| work(&bytes));
+    if bytes.capacity() <= KEPT_BYTES {
+        KEPT.set(bytes);
+    }
+    result
+}
+
+fn read_into(
+    bytes: &mut Vec<u8>,
+    source: &dyn ReadAt,
+    size: u64,
+    offset: u64,
+    len: u64,
+) -> Result<()> {
     let available = size.saturating_sub(offset);
     if len > available {
         return Err(Error::Truncated { what: "a record", needed: len, available });
     }
-    let mut bytes = vec![0; len as usize];
-    source.read_at(offset, &mut bytes)?;
-    Ok(bytes)
+    bytes.resize(len as usize, 0);
+    source.read_at(offset, bytes)
 }

@@ -218,15 +218,27 @@ impl Writer {
             if self.group_samples == self.schema.group_samples {
                 self.close_group(&slices)?;
             } else {
-                for (field, slice) in self.fields.iter_mut().zip(slices) {
-                    field.pending.extend_from_slice(slice);
-                }
+                self.put_aside(&slices);
             }
         }
         while let Some(segment) = self.pool().pop(false) {
             self.put(segment?)?;
         }
         Ok(())
+    }
+
+    /// Adds codes to those of the group that is not full yet.
+    fn put_aside(&mut self, slices: &[&[u8]]) {
+        for (number, slice) in slices.iter().enumerate() {
+            if self.fields[number].pending.capacity() == 0 && !self.schema.fields[number].ragged() {
+                let item_len = self.codings[number].cut().item_len() as u64;
+                let len = self.schema.group_samples.saturating_mul(item_len);
+                // A group may be larger than it ever gets.
+                let len = len.min(SEGMENT_SYMBOLS as u64).max(slice.len() as u64) as usize;
+                self.fields[number].pending = self.pool().memory(len);
+            }
+            self.fields[number].pending.extend_from_slice(slice);
+        }
     }
 
     fn check(&self, samples: usize, batch: &[Batch]) -> Result<()> {
@@ -301,7 +313,7 @@ impl Writer {
             let lengths = std::mem::take(&mut state.lengths);
             let lengths = self.schema.fields[field].ragged().then_some(lengths);
             let mut codes = std::mem::take(&mut state.pending);
-            let codes = match codes.is_empty() {
+            let mut codes = match codes.is_empty() {
                 true => Cow::Borrowed(*last),
                 false => {
                     codes.extend_from_slice(last);
@@ -311,18 +323,19 @@ impl Writer {
             let head = SegmentHead { first_sample: 0, samples, lengths, codebook: Vec::new() };
             let ranges: Vec<_> = segment_ranges(coding, items_here).collect();
             let last_range = ranges.len() - 1;
-            let mut codes = Some(codes);
             for (number, blocks) in ranges.into_iter().enumerate() {
-                let segment = match (last_range, &mut codes) {
-                    (0, codes) => codes.take().expect("one segment takes it").into_owned(),
-                    (_, Some(codes)) => {
-                        codes[coding.cut().symbols_of(&blocks, items_here)].to_vec()
-                    }
-                    (_, None) => unreachable!("only a single segment takes all"),
-                };
                 while self.pool().full() {
                     self.put_next()?;
                 }
+                let segment = match &mut codes {
+                    Cow::Owned(codes) if last_range == 0 => std::mem::take(codes),
+                    codes => {
+                        let codes = &codes[coding.cut().symbols_of(&blocks, items_here)];
+                        let mut memory = self.pool().memory(codes.len());
+                        memory.extend_from_slice(codes);
+                        memory
+                    }
+                };
                 let end = number == last_range && field == codings.len() - 1;
                 let end = end.then(|| items.clone());
                 let place = blocks.start;
