@@ -1,6 +1,6 @@
 """Area and logic depth of the cores, mapped by Yosys to simple gates.
 
-    python benches/rtl.py [--symbol-bits 4] [--max-length 12]
+    python benches/rtl.py [--symbol-bits 4] [--max-length 12] [--quick]
 
 Gate equivalents are areas in units of a two-input NAND, with the ratios of a common 45 nm library.
 Depth is the number of gates on the longest path between registers or ports. The fixed table is the
@@ -136,11 +136,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--symbol-bits", type=int, default=4)
     parser.add_argument("--max-length", type=int, default=12)
+    parser.add_argument("--quick", action="store_true", help="leave the look-up alone out")
     args = parser.parse_args()
     if shutil.which("yosys") is None:
         sys.exit("yosys is not installed (apt-get install yosys)")
     print_cores(args.symbol_bits, args.max_length)
-    print_lookups(args.symbol_bits)
+    if not args.quick:
+        print_lookups(args.symbol_bits)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,18 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
     assert [int(row, 16) for row in rows] == [int(line, 2) for line in text]
 
 
+def test_a_table_left_by_an_earlier_export_is_not_taken(tmp_path):
+    convolution = random_convolution(np.random.default_rng(0), (1, 16, 6, 5), 8)
+    for table in ("layer", "tile"):
+        coded = code_tiles(Tiling(convolution), Coding(table))
+        export_tiles(tmp_path / "export", coded)
+    assert (tmp_path / "export" / "code_table.memh").exists()
+    assert run("--tiles", tmp_path / "export", "--out-dir", tmp_path / "out") == 0
+    first = (tmp_path / "export" / "activation_tile0_table.memh").read_text()
+    second = (tmp_path / "export" / "activation_tile1_table.memh").read_text()
+    assert (tmp_path / "out" / "tiles" / "code_table.memh").read_text() == first + second
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
@@ -90,6 +102,7 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
         (["--lengths", "1", "2", "2"], "power of two"),
         (["--lengths", *LENGTHS], "codeword of 15 bits; max_length is 12"),
         (["--lengths", "1", "1", "--symbols-per-clock", "3"], "multiple of 3 lanes"),
+        (["--lengths", *["8"] * 256, "--rows", "256"], "rows is 256; a row of 2048 bits"),
         (["--lengths", "1", "1", "--word-bits", "8"], "word_bits is 8"),
         (["--lengths", "1", "1", "--max-length", "16", "--word-bits", "64"], "max_length is 16"),
         (["--lengths", "1", "1", "--count-bits", "33"], "count_bits is 33"),
@@ -100,6 +113,9 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
         (["--counts", "two.huffq", "--field", "c"], "no field 'c'"),
         (["--counts", "two.huffq", "--field", "label"], "holds int64, not codes"),
         (["--counts", "missing.npy"], "missing.npy"),
+        (["--lengths", "1", "1", "--bits", "1"], "--bits belongs to --counts"),
+        (["--table", "table.txt", "--every-symbol"], "--every-symbol belongs to --counts"),
+        (["--tiles", ".", "--field", "a"], "--field belongs to --counts"),
         (["--tiles", "."], "tiles.json"),
         (["--tiles", ".", "--rows", "4"], "--rows is the export's"),
     ],

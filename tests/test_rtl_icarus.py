@@ -85,10 +85,13 @@ def test_encoder(simulate, test, lanes):
     simulate("huffq_encoder", "cocotb_encoder", test, lanes)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "test", ["a_thousand_random_tables", "a_faulty_tile_leaves_the_next_alone"]
 )
-def test_the_decoder_that_the_benchmark_compares_with(simulate, test):
+def test_the_decoder_that_the_benchmark_compares_with(simulate, soak, test):
+    if not soak and test == "a_thousand_random_tables":
+        pytest.skip("runs with --soak")
     simulate("tree_walker", "cocotb_decoder", test, 1)
 
 

@@ -101,6 +101,7 @@ def rtl(args: argparse.Namespace) -> None:
     """Write the folder and say what it holds."""
     from huffq.rtl import export_rtl
 
+    _require_counts(args)
     table, core, vectors = _from_export(args) if args.tiles else _from_table(args)
     export_rtl(args.out_dir, table, core, vectors)
     kind = "loaded at run time" if core.loadable else "built in"
@@ -109,6 +110,13 @@ def rtl(args: argparse.Namespace) -> None:
         f"{core.word_bits}-bit words; codewords up to {core.max_length} bits; table {kind}"
     )
     print(f"Run it: make -C {args.out_dir} icarus, or make -C {args.out_dir} verilator")
+
+
+def _require_counts(args: argparse.Namespace) -> None:
+    """Refuse options that only `--counts` takes with any other source of the code."""
+    for name in () if args.counts else ("field", "bits", "every_symbol"):
+        if getattr(args, name):
+            raise ValueError(f"--{name.replace('_', '-')} belongs to --counts; leave it out")
 
 
 def _from_export(args: argparse.Namespace) -> tuple[CodeTable, Core, Vectors]:

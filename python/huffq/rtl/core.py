@@ -28,7 +28,7 @@ class Core:
         symbol_bits: Bit width of a symbol, 1 to 8.
         max_length: Longest codeword, 2 to 15 bits.
         lanes: Symbols per clock.
-        rows: Symbols of a row, a multiple of `lanes`.
+        rows: Symbols of a row, a multiple of `lanes`; at most 1024 bits.
         count_bits: Bits of a tile's symbol count, 8 to 32.
         loadable: Whether the table is loaded at run time; if not, it is built in.
     """
@@ -56,6 +56,10 @@ class Core:
                 )
         if self.rows % self.lanes:
             raise ValueError(f"rows is {self.rows}; it must be a multiple of {self.lanes} lanes")
+        if self.row_bits > MAX_WIDTH:
+            raise ValueError(
+                f"rows is {self.rows}; a row of {self.row_bits} bits exceeds {MAX_WIDTH}, the most"
+            )
         if not self.lanes * self.max_length <= self.word_bits <= MAX_WIDTH:
             raise ValueError(
                 f"word_bits is {self.word_bits}; words have to hold {self.lanes} codewords of "

@@ -127,9 +127,8 @@ def read_vectors(folder: str | os.PathLike[str]) -> tuple[Vectors, Core]:
     paths = folder / f"stream.{suffix}", folder / f"stream_index.{suffix}"
     stream = read_stream(*paths, core.word_bits, radix)
     names = _tile_names(folder, described)
-    shared = folder / f"code_table.{suffix}"
-    memories = [shared]
-    if not shared.exists():
+    memories = [folder / f"code_table.{suffix}"]
+    if described["table"] == "tile":
         memories = [name.with_name(f"{name.name}_table.{suffix}") for name in names]
     tables = [read_table_memory(memory, core.max_length, radix) for memory in memories]
     rows: list[int] = []
@@ -147,7 +146,7 @@ def read_vectors(folder: str | os.PathLike[str]) -> tuple[Vectors, Core]:
 def _described(path: Path) -> dict[str, Any]:
     try:
         described: dict[str, Any] = json.loads(path.read_bytes())
-        wanted = "memory_digits word_bits activation_bits max_length rows images input_tiles"
+        wanted = "memory_digits table word_bits activation_bits max_length rows images input_tiles"
         return {name: described[name] for name in wanted.split()}
     except (ValueError, KeyError, TypeError) as error:
         raise TileError(f"{path} does not describe a tile set of this version") from error

@@ -23,6 +23,9 @@ module huffq_bench #(
   localparam int ROW_BITS = ROWS * SYMBOL_BITS;
   localparam int BEAT_BITS = LANES * SYMBOL_BITS;
   localparam int BEATS = ROWS / LANES;
+  // The widest line of a file: an entry of the index, a word or a row.
+  localparam int WIDER = WORD_BITS > ROW_BITS ? WORD_BITS : ROW_BITS;
+  localparam int LINE_BITS = WIDER > 128 ? WIDER : 128;
 
   logic aclk = 1'b0;
   logic aresetn = 1'b0;
@@ -125,15 +128,15 @@ module huffq_bench #(
 
   function automatic int lines_of(input string name);
     int file;
-    logic [127:0] line;
+    logic [LINE_BITS-1:0] line;
     file = open_file(name);
     lines_of = 0;
     while ($fscanf(file, "%h", line) == 1) lines_of = lines_of + 1;
     $fclose(file);
   endfunction
 
-  function automatic logic [127:0] next_line(input int file);
-    logic [127:0] line;
+  function automatic logic [LINE_BITS-1:0] next_line(input int file);
+    logic [LINE_BITS-1:0] line;
     if ($fscanf(file, "%h", line) != 1) fail("a file ends too early");
     next_line = line;
   endfunction
@@ -218,7 +221,7 @@ module huffq_bench #(
       tile_tvalid <= 1'b0;
       if (!gap[0] && tiles_offered < tiles
           && (LOADABLE == 0 || tables == 1 || d_sent > tiles_offered)) begin
-        entry = next_line(tile_index);
+        entry = 128'(next_line(tile_index));
         tile_tvalid <= 1'b1;
         tile_tdata <= COUNT_BITS'(entry[31:0]);
         budget = budget + (64'(entry[31:0]) + 64'(LANES) - 1) / 64'(LANES) + 1;
@@ -237,7 +240,7 @@ module huffq_bench #(
       word_tvalid <= 1'b0;
       if (!gap[1] && (words_at < words_end || words_tile < tiles)) begin
         if (words_at == words_end) begin
-          entry = next_line(word_index);
+          entry = 128'(next_line(word_index));
           words_tile = words_tile + 1;
           while (words_at < int'(entry[127:96])) begin
             words_at = words_at + 1;
@@ -263,7 +266,7 @@ module huffq_bench #(
     row_tready <= !gap[2];
     if (row_tvalid && row_tready) begin
       if (rows_left == 0) begin
-        entry = next_line(row_index);
+        entry = 128'(next_line(row_index));
         rows_tile = rows_tile + 1;
         rows_left = int'(entry[31:0]) / ROWS;
       end
@@ -314,7 +317,7 @@ module huffq_bench #(
       symbol_tvalid <= 1'b0;
       if (symbol_rows == 0 && symbol_beats == 0 && symbol_tile < tiles
           && (LOADABLE == 0 || tables == 1 || e_sent > symbol_tile)) begin
-        entry = next_line(symbol_index);
+        entry = 128'(next_line(symbol_index));
         symbol_tile = symbol_tile + 1;
         symbol_rows = int'(entry[31:0]) / ROWS;
       end
@@ -343,7 +346,7 @@ module huffq_bench #(
     coded_tready <= !gap[5];
     if (coded_tvalid && coded_tready) begin
       if (coded_at == coded_end) begin
-        entry = next_line(coded_index);
+        entry = 128'(next_line(coded_index));
         coded_tile = coded_tile + 1;
         while (coded_at < int'(entry[127:96])) begin
             coded_at = coded_at + 1;
