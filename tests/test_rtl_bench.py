@@ -172,6 +172,20 @@ def test_lint_is_clean_for_every_set_of_parameters(exported):
         assert (process.returncode, process.stderr) == (0, "")
 
 
+@needs("iverilog")
+@pytest.mark.parametrize(("lanes", "fits"), [(2, True), (4, False)])
+def test_a_symbol_count_too_narrow_for_the_lanes_stops_elaboration(tmp_path, lanes, fits):
+    top = "huffq_decoder"
+    given = {"WORD_BITS": 64, "COUNT_BITS": 2, "LANES": lanes}
+    command = ["iverilog", "-g2012", "-s", top, "-o", str(tmp_path / "decoder.vvp")]
+    command += [f"-P{top}.{name}={value}" for name, value in given.items()]
+    process = subprocess.run(
+        [*command, *map(str, sources("cores"))], capture_output=True, text=True, check=False
+    )
+    assert (process.returncode == 0) == fits
+    assert ("huffq_parameters_out_of_range" in process.stderr) != fits
+
+
 @needs("yosys")
 @pytest.mark.parametrize("name", ["one a clock", "fixed", "odd widths"])
 def test_yosys_synthesises_without_latches(tmp_path, name):
