@@ -13,7 +13,7 @@
 //! Number of symbols and alphabet are known from outside. The form is a pure function of both and
 //! of the symbols. Checksums belong to the containers.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use crate::error::{Error, Result};
 use crate::lengths::DEFAULT_MAX_LENGTH;
@@ -84,12 +84,14 @@ impl Coder {
     /// time, takes longer than many a block.
     pub(crate) fn with<T>(backend: Backend, work: impl FnOnce(&mut Self) -> T) -> T {
         thread_local! {
-            static KEPT: RefCell<Option<Coder>> = const { RefCell::new(None) };
+            static KEPT: Cell<Option<Coder>> = const { Cell::new(None) };
         }
-        KEPT.with_borrow_mut(|kept| {
-            let coder = kept.take().filter(|coder| coder.backend == backend);
-            work(kept.insert(coder.unwrap_or_else(|| Self::new(backend))))
-        })
+        // Taken out and not borrowed: a source of bytes may call back into this crate.
+        let kept = KEPT.take().filter(|coder| coder.backend == backend);
+        let mut coder = kept.unwrap_or_else(|| Self::new(backend));
+        let result = work(&mut coder);
+        KEPT.set(Some(coder));
+        result
     }
 
     /// Counts `symbols`, each of `alphabet`, and chooses how to code them.
