@@ -106,6 +106,6 @@ class Codebook:
                 second = row - width if above else None
             else:
                 second = row - 2 if row % width > 1 else None
-        rows = [first if first is not None else second, second if second is not None else first]
         zero = np.full(matrix.shape[1], self.flip)  # the number of the symbol 0
-        return tuple(zero if r is None else matrix[r] for r in rows)  # type: ignore[return-value]
+        known = [matrix[place] for place in (first, second) if place is not None] or [zero]
+        return known[0], known[-1]

@@ -77,6 +77,8 @@ impl Codebook {
     /// `first_channel` of the array's.
     pub fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
         if geometry.channels() == self.geometry.channels() {
+            // Sorted before it is cloned: once for all blocks.
+            self.sorted();
             return Self { geometry: geometry.clone(), ..self.clone() };
         }
         let channels = (self.channels, first_channel);

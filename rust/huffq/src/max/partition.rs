@@ -88,6 +88,11 @@ impl Partition {
 
     /// The same for blocks of another geometry.
     pub(super) fn for_slab(&self, geometry: &Geometry, first_channel: usize) -> Self {
+        if geometry.channels() == self.geometry.channels() {
+            // Sorted before it is cloned: once for all blocks.
+            self.sorted();
+            return Self { geometry: geometry.clone(), ..self.clone() };
+        }
         let channels = (self.channels, first_channel);
         Self::new(geometry, channels, self.alphabet, self.contexts.clone())
     }
