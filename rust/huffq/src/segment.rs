@@ -190,8 +190,8 @@ impl<'a> Prepared<'a> {
         let symbols = self.symbols(&form.cut, block);
         let codebook = self.codebook.as_ref().filter(|_| !alone);
         let codebook = codebook.map(|book| for_slab(book, &form.cut.slab(block, self.items)));
-        let mut bytes = Vec::new();
         let plan = coder.plan(symbols, form.alphabet)?;
+        let mut bytes = Vec::with_capacity(plan.encoded_len());
         coder.encode(symbols, &plan, codebook.as_deref(), &mut bytes)?;
         let alone_len = plan.encoded_len();
         Ok(EncodedBlock { bytes, counts: plan.counts, time: begin.elapsed(), alone_len })
