@@ -70,7 +70,7 @@ fn serial_encode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let mut out = Vec::new();
     bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
         out.clear();
-        serial::encode_indexed(backend, &symbols, &counts, &table, &mut out).unwrap()
+        serial::encode_payload(backend, &symbols, &counts, &table, &mut out).unwrap()
     });
 }
 
@@ -80,10 +80,10 @@ fn serial_decode(bencher: Bencher, (backend, zeros): (&str, u64)) {
     let backend = Backend::by_name(backend).unwrap();
     let (counts, table) = code(&symbols);
     let mut bytes = Vec::new();
-    serial::encode_indexed(backend, &symbols, &counts, &table, &mut bytes).unwrap();
+    serial::encode_payload(backend, &symbols, &counts, &table, &mut bytes).unwrap();
     let (mut out, mut scratch) = (vec![0; symbols.len()], serial::Scratch::default());
     bencher.counter(BytesCount::of_slice(&symbols)).bench_local(|| {
-        serial::decode_indexed(backend, &bytes, &table, &mut scratch, &mut out).unwrap();
+        serial::decode_payload(backend, &bytes, &table, &mut scratch, &mut out).unwrap();
     });
 }
 

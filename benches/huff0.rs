@@ -116,7 +116,7 @@ fn encode(symbols: &[u8], out: &mut Vec<u8>, sizes: &mut Vec<usize>) {
         out.push(table.lengths().iter().rposition(|&l| l > 0).unwrap_or(0) as u8);
         let used = usize::from(out[begin]) + 1;
         out.extend_from_slice(&table.lengths()[..used]);
-        serial::encode_indexed(backend, block, &counts, &table, out).expect("counted symbols");
+        serial::encode_payload(backend, block, &counts, &table, out).expect("counted symbols");
         sizes.push(out.len() - begin);
     }
 }
@@ -131,6 +131,6 @@ fn decode(bytes: &[u8], sizes: &[usize], out: &mut [u8]) {
         rest = behind;
         let (lengths, payload) = block[1..].split_at(usize::from(block[0]) + 1);
         let table = CodeTable::from_lengths(lengths).expect("a code");
-        serial::decode_indexed(backend, payload, &table, &mut scratch, out).expect("a block");
+        serial::decode_payload(backend, payload, &table, &mut scratch, out).expect("a block");
     }
 }

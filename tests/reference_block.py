@@ -90,20 +90,43 @@ def decode_block(block: bytes, bits: int, n: int, nested: Nested | None = None) 
 
 
 def decode_serial(payload: bytes, code: dict[str, int], n: int) -> list[int]:
-    check(len(payload) > 0 and payload[0] > 0, "there is no stream")
-    start = 8 * payload[0] - 7
-    check(start <= len(payload), "the streams' lengths are cut off")
-    lengths = struct.unpack_from(f"<{2 * payload[0] - 2}I", payload, 1)
-    reader = HighBits(payload[start:])
-    symbols: list[int] = []
-    begin = 0
-    for count, bits in zip(lengths[::2], lengths[1::2], strict=True):
-        check(len(symbols) + count <= n, "the streams have too many symbols")
-        symbols += (reader.codeword(code) for _ in range(count))
-        check(reader.at == begin + bits, "a stream ends before or behind the next one's begin")
-        begin = reader.at
-    symbols += [reader.codeword(code) for _ in range(n - len(symbols))]
+    check(len(payload) > 0 and payload[0] in (1, 64), "there are neither 1 nor 64 streams")
+    if payload[0] == 64:
+        return decode_streams(payload[1:], code, n)
+    reader = HighBits(payload[1:])
+    symbols = [reader.codeword(code) for _ in range(n)]
     reader.finish()
+    return symbols
+
+
+def decode_streams(payload: bytes, code: dict[str, int], n: int) -> list[int]:
+    check(len(payload) >= 4 and len(payload) % 2 == 0, "the words are cut off")
+    first = struct.unpack_from("<I", payload)[0]
+    check(4 + 2 * first <= len(payload), "the first group is cut off")
+    words = [f"{word:016b}" for word in struct.unpack(f"<{len(payload) // 2 - 2}H", payload[4:])]
+    symbols = [0] * n
+    symbols[::2] = decode_group(words[:first], code, (n + 1) // 2)
+    symbols[1::2] = decode_group(words[first:], code, n // 2)
+    return symbols
+
+
+def decode_group(words: list[str], code: dict[str, int], n: int) -> list[int]:
+    check(len(words) >= 32, "a stream has no word")
+    held, upcoming = words[:32], iter(words[32:])
+    symbols = []
+    for i in range(n):
+        bits = held[i % 32]
+        length = next((k for k in range(1, 16) if bits[:k] in code), 0)
+        check(length > 0, "there is no such codeword")
+        symbols.append(code[bits[:length]])
+        bits = bits[length:]
+        if len(bits) < 16:
+            word = next(upcoming, None)
+            check(word is not None, "the words run out")
+            bits += word or ""
+        held[i % 32] = bits
+    check(next(upcoming, None) is None, "words are left over")
+    check(not any("1" in bits for bits in held), "bits are left over")
     return symbols
 
 

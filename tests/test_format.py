@@ -215,12 +215,66 @@ def test_several_segments(trace: Trace) -> None:
     assert trace.methods == {0: 2 * 62, 4: 2 * 3}
 
 
-def test_the_serial_example_of_the_page() -> None:
+def test_the_serial_examples_of_the_page() -> None:
     code = reference_block.canonical_code([1, 2, 2])
-    payload = bytes.fromhex("02 03 00 00 00 05 00 00 00 59 80")
+    assert reference_block.decode_serial(bytes.fromhex("015980"), code, 6) == [0, 1, 2, 0, 0, 2]
+    words = ["0000", "00C0", "0000", *["0000"] * 29, "0000", "0000", "0000"]
+    odds = ["0080", "0000", "00C0", *["0000"] * 29, "0000", "0000", "0000"]
+    payload = bytes.fromhex("40 23000000" + "".join(words + odds))
     assert reference_block.decode_serial(payload, code, 6) == [0, 1, 2, 0, 0, 2]
     with pytest.raises(reference_block.FormatError):
-        reference_block.decode_serial(payload.replace(b"\5", b"\4"), code, 6)
+        reference_block.decode_serial(payload.replace(b"\x23", b"\x22"), code, 6)
+
+
+@pytest.mark.parametrize("n", [3, 64, 1000, 40_000])
+@pytest.mark.parametrize("lengths", [[1, 2, 3, 3], [*range(1, 13), 12], [4] * 16], ids=str)
+def test_huffq_reads_64_streams_written_from_the_page(lengths: list[int], n: int) -> None:
+    symbols = np.random.default_rng(n).integers(0, len(lengths), n)
+    payload = bytes([64]) + streams(lengths, symbols)
+    code = reference_block.canonical_code(lengths)
+    assert reference_block.decode_serial(payload, code, n) == symbols.tolist()
+    table = np.zeros(16, np.uint8)
+    table[: len(lengths)] = lengths
+    block = b"\2" + (table[::2] << 4 | table[1::2]).tobytes() + payload
+    np.testing.assert_array_equal(huffq.decode(fast_blob(n, block)), symbols)
+    other_count = block[:10] + bytes([block[10] ^ 1]) + block[11:]
+    for damaged in (block[:-2], block + b"\0\0", other_count):
+        with pytest.raises(huffq.HuffqError):
+            huffq.decode(fast_blob(n, damaged))
+
+
+def streams(lengths: list[int], symbols: npt.NDArray[np.int64]) -> bytes:
+    """The words of 64 streams, by the page, behind the number of those of the first group."""
+    words = {symbol: word for word, symbol in reference_block.canonical_code(lengths).items()}
+    groups = [group_words([words[s] for s in symbols[i::2].tolist()]) for i in (0, 1)]
+    numbers = [int(word, 2) for group in groups for word in group]
+    return len(groups[0]).to_bytes(4, "little") + np.array(numbers, "<u2").tobytes()
+
+
+def group_words(codewords: list[str]) -> list[str]:
+    texts = ["".join(codewords[i::32]) for i in range(32)]
+    texts = [text + "0" * (-len(text) % 16 + 16) for text in texts]
+    words, held, taken = [text[:16] for text in texts], [16] * 32, [16] * 32
+    for i, codeword in enumerate(codewords):
+        stream = i % 32
+        held[stream] -= len(codeword)
+        if held[stream] < 16:
+            words.append(texts[stream][taken[stream] : taken[stream] + 16])
+            held[stream], taken[stream] = held[stream] + 16, taken[stream] + 16
+    return words
+
+
+def fast_blob(n: int, block: bytes) -> bytes:
+    """An array at level fast of n unsigned 4-bit symbols in one block."""
+    header = b"HQA" + bytes([1, 4, 1]) + varint(n) + varint(len(block))
+    checksums = [reference_decoder.crc32c(part).to_bytes(4, "little") for part in (header, block)]
+    return header + b"".join(checksums) + block
+
+
+def varint(number: int) -> bytes:
+    if number < 128:
+        return bytes([number])
+    return bytes([number & 127 | 128]) + varint(number >> 7)
 
 
 def test_the_pivot_example_of_the_page() -> None:

@@ -112,7 +112,7 @@ impl Coder {
         }
         let table = CodeTable::from_counts(used, DEFAULT_MAX_LENGTH)?;
         let tree = pivot::Tree::new(table.lengths())?;
-        let serial_len = serial::indexed_len(n, table.cost(used));
+        let serial_len = serial::max_payload_len(n, table.cost(used));
         let pivot_len = self.scratch.payload_len(&tree, used);
         let as_pivot = pivot_len <= serial_len + serial_len / PIVOT_ALLOWANCE;
         let coded_len = alphabet.size() / 2 + if as_pivot { pivot_len } else { serial_len };
@@ -159,7 +159,7 @@ impl Coder {
             Method::Serial(table) => {
                 out.push(SERIAL);
                 bits::pack(table.lengths(), 4, out);
-                serial::encode_indexed(self.backend, symbols, &plan.counts, table, out)?;
+                serial::encode_payload(self.backend, symbols, &plan.counts, table, out)?;
             }
             Method::Pivot(table, tree) => {
                 out.push(PIVOT);
@@ -190,7 +190,7 @@ impl Coder {
                 let (lengths, payload) = read_lengths(body, alphabet)?;
                 let table =
                     CodeTable::from_lengths(&lengths[..alphabet.size()]).map_err(as_corrupt)?;
-                serial::decode_indexed(self.backend, payload, &table, &mut self.serial, out)?;
+                serial::decode_payload(self.backend, payload, &table, &mut self.serial, out)?;
             }
             PIVOT => {
                 let (lengths, payload) = read_lengths(body, alphabet)?;

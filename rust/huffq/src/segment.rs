@@ -181,13 +181,19 @@ impl<'a> Prepared<'a> {
         Codebook::train_on(level, backend, &slabs, symbols.len(), cut.geometry(), alphabet)
     }
 
-    /// Whether the codebook makes a block smaller, as far as a few of many blocks tell.
+    /// Whether the codebook makes a block smaller, as far as a few of many tell that are not
+    /// constant.
     fn pays(&self, backend: Backend, form: &Form) -> Result<bool> {
-        let step = self.blocks.len() / PROBES;
+        let varies = |&place: &usize| {
+            let symbols = self.symbols(&form.cut, self.blocks.start + place);
+            symbols.iter().any(|&symbol| symbol != symbols[0])
+        };
+        let places: Vec<usize> = (0..self.blocks.len()).filter(varies).collect();
+        let step = places.len() / PROBES;
         if step < LEAST_PER_PROBE {
             return Ok(true);
         }
-        for place in (0..PROBES).map(|probe| probe * step + step / 2) {
+        for &place in places[step / 2..].iter().step_by(step).take(PROBES) {
             let encode = |coder: &mut Coder| self.encode_block(form, coder, place, false);
             let block = Coder::with(backend, encode)?;
             if block.bytes.len() < block.alone_len {

@@ -19,6 +19,7 @@ mod lanes;
 mod plain;
 mod portable;
 pub(crate) mod serial;
+pub(crate) mod stripes;
 mod tables;
 #[cfg(test)]
 mod tests;

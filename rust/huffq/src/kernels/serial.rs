@@ -1,7 +1,4 @@
-//! The serial layout: codewords joined, and several symbols a look-up from several streams at once.
-//!
-//! Decoding is shift, load, shift: in one lane each look-up waits some ten cycles for the one before. The lanes
-//! do not depend on each other, so the look-ups of one hide the latency of the others'.
+//! A bitstream of the serial layout: codewords joined, and several symbols a look-up.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
@@ -21,9 +18,9 @@ pub(crate) struct ShortAlphabet {
 pub(crate) const INDEX_BITS: u32 = 11;
 /// Look-ups that one 64-bit window serves: 5 × 11 bits out of at least 56 valid ones.
 const LOOKUPS: usize = 5;
-/// Bytes by which a lane's output may grow in one round.
+/// Bytes by which the output may grow in one round.
 const MAX_GROWTH: usize = 7 * LOOKUPS;
-/// Bytes by which a lane's input may move in one round.
+/// Bytes by which the input may move in one round.
 const MAX_ADVANCE: usize = 8;
 /// Bytes that one access takes.
 const WORD: usize = 8;
@@ -40,7 +37,7 @@ const WORD: usize = 8;
 pub(crate) type Entries = [u64; 1 << INDEX_BITS];
 
 /// Where a stream goes on.
-pub(crate) struct Lane<'a> {
+pub(crate) struct Cursor<'a> {
     /// Bits of the input before its next codeword.
     pub position: usize,
     /// Room for exactly the symbols that are still to come.
@@ -66,112 +63,93 @@ impl Backend {
         }
     }
 
-    /// Decodes all `lanes` of the serial layout until one of them comes near the end of its input or
-    /// output, or meets a codeword that no entry holds. Nothing behind a lane's output is touched,
-    /// whatever the entries are.
-    pub(crate) fn decode_serial<const N: usize>(
-        self,
-        bytes: &[u8],
-        entries: &Entries,
-        lanes: &mut [Lane<'_>; N],
-    ) {
+    /// Decodes the serial layout until the end of the input or of the output is near, or there is
+    /// a codeword that no entry holds. Nothing behind the output is touched, whatever the entries
+    /// are.
+    pub(crate) fn decode_serial(self, bytes: &[u8], entries: &Entries, cursor: &mut Cursor<'_>) {
         match self.0 {
-            Kind::Portable => decode(bytes, entries, lanes),
+            Kind::Portable => decode(bytes, entries, cursor),
             // SAFETY: a `Backend` of these kinds exists only where the machine has BMI1 and BMI2.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 | Kind::Avx512 => unsafe { decode_bmi2(bytes, entries, lanes) },
+            Kind::Avx2 | Kind::Avx512 => unsafe { decode_bmi2(bytes, entries, cursor) },
         }
     }
 }
 
-/// The lanes while they run.
-struct Cursors<const N: usize> {
-    input: [*const u8; N],
+/// A stream while it runs.
+struct Running {
+    input: *const u8,
     /// Bits of the byte at `input` that are used up.
-    skip: [u32; N],
-    out: [*mut u8; N],
+    skip: u32,
+    out: *mut u8,
 }
 
 #[inline(always)]
-fn decode<const N: usize>(bytes: &[u8], entries: &Entries, lanes: &mut [Lane<'_>; N]) {
-    if lanes.iter().any(|lane| lane.position > 8 * bytes.len()) {
+fn decode(bytes: &[u8], entries: &Entries, cursor: &mut Cursor<'_>) {
+    if cursor.position > 8 * bytes.len() {
         return;
     }
     let input_end = bytes.as_ptr_range().end;
-    let ends = lanes.each_mut().map(|lane| lane.out.as_mut_ptr_range());
-    let mut cursors = Cursors {
-        input: lanes.each_ref().map(|lane| bytes[lane.position / 8..].as_ptr()),
-        skip: lanes.each_ref().map(|lane| lane.position as u32 % 8),
-        out: ends.each_ref().map(|range| range.start),
+    let out_range = cursor.out.as_mut_ptr_range();
+    let mut running = Running {
+        input: bytes[cursor.position / 8..].as_ptr(),
+        skip: cursor.position as u32 % 8,
+        out: out_range.start,
     };
-    let mut all_move = true;
-    while all_move {
-        let rounds = (0..N).map(|i| {
-            let readable = input_end as usize - cursors.input[i] as usize;
-            let writable = ends[i].end as usize - cursors.out[i] as usize;
-            let by_input = readable.saturating_sub(WORD) / MAX_ADVANCE;
-            by_input.min(writable.saturating_sub(WORD) / MAX_GROWTH)
-        });
-        let Some(rounds @ 1..) = rounds.min() else { break };
+    let mut moves = true;
+    while moves {
+        let readable = input_end as usize - running.input as usize;
+        let writable = out_range.end as usize - running.out as usize;
+        let by_input = readable.saturating_sub(WORD) / MAX_ADVANCE;
+        let rounds = by_input.min(writable.saturating_sub(WORD) / MAX_GROWTH);
+        if rounds == 0 {
+            break;
+        }
         for _ in 0..rounds {
             // SAFETY: each round moves `input` and `out` by no more than was divided by above, so
             // in each one more word lies behind both.
-            all_move = unsafe { round(entries, &mut cursors) };
-            if !all_move {
+            moves = unsafe { round(entries, &mut running) };
+            if !moves {
                 break;
             }
         }
     }
-    for (i, lane) in lanes.iter_mut().enumerate() {
-        lane.position = 8 * (cursors.input[i] as usize - bytes.as_ptr() as usize);
-        lane.position += cursors.skip[i] as usize;
-        let written = cursors.out[i] as usize - ends[i].start as usize;
-        lane.out = &mut std::mem::take(&mut lane.out)[written..];
-    }
+    let position = 8 * (running.input as usize - bytes.as_ptr() as usize);
+    cursor.position = position + running.skip as usize;
+    let written = running.out as usize - out_range.start as usize;
+    cursor.out = &mut std::mem::take(&mut cursor.out)[written..];
 }
 
-/// Decodes one window of every lane. False: a lane may have met a codeword that no entry holds.
+/// Decodes one window. False: there may be a codeword that no entry holds.
 ///
 /// # Safety
-/// Every `input` must have `MAX_ADVANCE + WORD` readable bytes, every `out` `MAX_GROWTH + WORD`
-/// writable ones.
+/// `input` must have `MAX_ADVANCE + WORD` readable bytes, `out` `MAX_GROWTH + WORD` writable ones.
 #[inline(always)]
-unsafe fn round<const N: usize>(entries: &Entries, cursors: &mut Cursors<N>) -> bool {
-    let Cursors { input, skip, out } = cursors;
-    let mut windows = [0; N];
-    for i in 0..N {
-        // SAFETY: the caller vouches for a word.
-        let word = unsafe { input[i].cast::<[u8; 8]>().read_unaligned() };
-        // The place of the marker tells in the end how many bits were used.
-        windows[i] = (u64::from_be_bytes(word) | 1) << skip[i];
-    }
-    // All lanes' first look-up, then all lanes' second: neighbours in time are independent.
+unsafe fn round(entries: &Entries, running: &mut Running) -> bool {
+    // SAFETY: the caller vouches for a word.
+    let word = unsafe { running.input.cast::<[u8; 8]>().read_unaligned() };
+    // The place of the marker tells in the end how many bits were used.
+    let mut window = (u64::from_be_bytes(word) | 1) << running.skip;
     for _ in 0..LOOKUPS {
-        for i in 0..N {
-            let entry = entries[(windows[i] >> (u64::BITS - INDEX_BITS)) as usize];
-            // SAFETY: three bits of count move `out` by at most 7 a look-up; a word follows.
-            unsafe {
-                out[i].cast::<[u8; 8]>().write_unaligned((entry >> 8).to_le_bytes());
-                out[i] = out[i].add((entry >> 61) as usize);
-            }
-            windows[i] <<= entry & 63;
+        let entry = entries[(window >> (u64::BITS - INDEX_BITS)) as usize];
+        // SAFETY: three bits of count move `out` by at most 7 a look-up; a word follows.
+        unsafe {
+            running.out.cast::<[u8; 8]>().write_unaligned((entry >> 8).to_le_bytes());
+            running.out = running.out.add((entry >> 61) as usize);
         }
+        window <<= entry & 63;
     }
-    let mut least = u32::MAX;
-    for i in 0..N {
-        let used = windows[i].trailing_zeros();
-        // SAFETY: that are at most 64 bits.
-        input[i] = unsafe { input[i].add(used as usize / 8) };
-        skip[i] = used % 8;
-        least = least.min(used);
-    }
+    let used = window.trailing_zeros();
+    // SAFETY: that are at most 64 bits.
+    running.input = unsafe { running.input.add(used as usize / 8) };
+    running.skip = used % 8;
     // So few bits in five look-ups: the last ones found nothing.
-    least >= 8
+    used >= 8
 }
 
 /// [`decode`] with shifts by a register that leave the flags alone.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "bmi1,bmi2")]
-fn decode_bmi2<const N: usize>(bytes: &[u8], entries: &Entries, lanes: &mut [Lane<'_>; N]) {
-    decode(bytes, entries, lanes);
+fn decode_bmi2(bytes: &[u8], entries: &Entries, cursor: &mut Cursor<'_>) {
+    decode(bytes, entries, cursor);
 }

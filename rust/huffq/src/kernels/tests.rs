@@ -289,10 +289,10 @@ fn lanes_forget_what_was_written_after_a_state() {
 }
 
 #[test]
-fn serial_lanes_stay_in_bounds_whatever_bits_and_entries() {
+fn serial_decoding_stays_in_bounds_whatever_bits_and_entries() {
     let mut random = Random(9);
-    let [mut inputs, mut firsts, mut seconds] = [(); 3].map(|()| Guarded::new(4096));
-    // Half of the entries empty, so that lanes get stuck; the others with any count and length.
+    let [mut inputs, mut outs] = [(); 2].map(|()| Guarded::new(4096));
+    // Half of the entries empty, so that it gets stuck; the others with any count and length.
     let mut entry = || if random.below(2) == 0 { 0 } else { random.next() };
     let wild: Vec<u64> = (0..1 << serial::INDEX_BITS).map(|_| entry()).collect();
     let longest = vec![7 << 61 | 11; 1 << serial::INDEX_BITS];
@@ -300,10 +300,62 @@ fn serial_lanes_stay_in_bounds_whatever_bits_and_entries() {
         let input = inputs.copy(&bytes(n, &mut random));
         for (backend, entries) in Backend::available().flat_map(|b| [(b, &wild), (b, &longest)]) {
             let entries = entries.as_slice().try_into().unwrap();
-            let mut lanes = [firsts.last(n), seconds.last(LENGTHS.end() - n)]
-                .map(|out| serial::Lane { position: random.below(8 * n as u64 + 1) as usize, out });
-            backend.decode_serial(input, entries, &mut lanes);
-            assert!(lanes.iter().all(|lane| lane.position <= 8 * n));
+            for out in [n, LENGTHS.end() - n] {
+                let position = random.below(8 * n as u64 + 1) as usize;
+                let mut cursor = serial::Cursor { position, out: outs.last(out) };
+                backend.decode_serial(input, entries, &mut cursor);
+                assert!(cursor.position <= 8 * n);
+            }
+        }
+    }
+}
+
+#[test]
+fn stripes_come_back_and_stay_in_bounds() {
+    let mut random = Random(11);
+    let [mut inputs, mut outs] = [(); 2].map(|()| Guarded::new(1 << 16));
+    let mut streams = [(); 2].map(|()| Guarded::new(1 << 16));
+    let deep = |most: u8| (1..most).chain([most; 2]).collect::<Vec<u8>>();
+    let many: Vec<u8> = [1, 2, 3, 4, 6, 7].into_iter().chain([8; 10]).collect();
+    let wide: Vec<u8> = [1, 2].into_iter().chain([8; 64]).collect();
+    // No codewords beyond the first table, few windows of such, many of them, too long ones, and a
+    // larger alphabet.
+    for lengths in [vec![1, 2, 3, 3], vec![4; 16], deep(12), many, deep(15), wide] {
+        let table = crate::CodeTable::from_lengths(&lengths).unwrap();
+        for n in LENGTHS.chain([2048, 6000]) {
+            let used = 1 + random.below(lengths.len() as u64);
+            let symbols: Vec<u8> = (0..n).map(|_| random.below(used) as u8).collect();
+            let symbols = inputs.copy(&symbols);
+            let code = stripes::StripeCode::new(&table);
+            let mut first: Option<[Vec<stripes::Word>; 2]> = None;
+            for backend in Backend::available() {
+                let mut words = [(); 2].map(|()| vec![[0; 2]; n + 4 * stripes::LANES]);
+                let [evens, odds] = &mut words;
+                let counts = backend.encode_stripes(&code, symbols, [evens, odds]);
+                for (words, count) in words.iter_mut().zip(counts) {
+                    words.truncate(count);
+                    words.reverse();
+                }
+                assert_eq!(*first.get_or_insert_with(|| words.clone()), words, "{backend:?}, {n}");
+                let noise = counts.map(|count| vec![random.next().to_le_bytes(); count]);
+                let noise = noise.map(|words| words.iter().map(|w| [w[0], w[3]]).collect());
+                for (input, is_real) in [(&words, true), (&noise, false)] {
+                    let mut streams = streams.iter_mut().zip(input);
+                    let mut readers = std::array::from_fn(|_| {
+                        let (place, words) = streams.next().unwrap();
+                        let words = place.copy(words.as_flattened()).as_chunks().0;
+                        stripes::GroupReader::new(words).unwrap()
+                    });
+                    let out = outs.last(n);
+                    let stripe_table = stripes::StripeTable::new(&table);
+                    let decoded = backend.decode_stripes(&stripe_table, &mut readers, out);
+                    if is_real {
+                        let at_end = readers.iter().all(stripes::GroupReader::is_at_end);
+                        assert!(decoded && at_end, "{backend:?}, {n}");
+                        assert_eq!(out, symbols, "{backend:?}, {n}");
+                    }
+                }
+            }
         }
     }
 }

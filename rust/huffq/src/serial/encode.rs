@@ -1,19 +1,11 @@
 //! Symbols to codewords.
 
-use super::decode::LANES;
-use super::entry_points::{self, Stretch};
 use crate::bits::BitWriter;
 use crate::error::{Error, Result};
 use crate::histogram::Counts;
 use crate::kernels::serial::{PUT_TOGETHER, ShortAlphabet};
 use crate::{Backend, CodeTable, histogram};
 
-/// Symbols of each stream that make it worth its entry point.
-const LEAST_PER_STREAM: usize = 2048;
-/// Symbols whose number of bits surely fits an entry point.
-const MOST_IN_STREAMS: usize = 1 << 28;
-/// Entry points lie at multiples of this many symbols.
-const STRIDE: usize = PUT_TOGETHER;
 /// Symbols below which the table of pairs costs more than it saves.
 const LEAST_FOR_PAIRS: usize = 512;
 
@@ -33,59 +25,7 @@ pub fn encode(symbols: &[u8], table: &CodeTable, out: &mut Vec<u8>) -> Result<u6
     Ok(bits)
 }
 
-/// [`encode`] of symbols that were counted already, with entry points for several streams before
-/// the codewords. The streams take equally many bits, so that their decoding ends together.
-///
-/// # Errors
-/// As of [`encode`].
-///
-/// # Panics
-/// If `counts` are not those of `symbols`.
-pub fn encode_indexed(
-    backend: Backend,
-    symbols: &[u8],
-    counts: &Counts,
-    table: &CodeTable,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    check_codewords(symbols, counts, table)?;
-    let bits = table.cost(counts);
-    let codewords = Codewords::new(backend, table, symbols.len());
-    let streams = streams_for(symbols.len()) as u64;
-    let mut stretches = Vec::new();
-    let (mut first, mut begin) = (0, 0);
-    let start = out.len();
-    BitWriter::append(out, bits, |writer| {
-        for (i, group) in symbols.chunks(STRIDE).enumerate() {
-            let (next, position) = ((i * STRIDE) as u64, writer.bits());
-            if position * streams > bits * (stretches.len() as u64 + 1) {
-                stretches.push(Stretch {
-                    symbols: (next - first) as u32,
-                    bits: (position - begin) as u32,
-                });
-                (first, begin) = (next, position);
-            }
-            codewords.put(group, writer);
-        }
-    });
-    let mut lengths = Vec::new();
-    entry_points::write(&stretches, &mut lengths);
-    out.splice(start..start, lengths);
-    Ok(())
-}
-
-/// Bytes that [`encode_indexed`] appends for so many symbols and bits.
-pub fn indexed_len(symbols: usize, bits: u64) -> usize {
-    entry_points::len(streams_for(symbols)) + bits.div_ceil(8) as usize
-}
-
-/// The number of streams: where it is more than one, each has bits enough for many strides.
-fn streams_for(symbols: usize) -> usize {
-    let several = LANES * LEAST_PER_STREAM..=MOST_IN_STREAMS;
-    if several.contains(&symbols) { LANES } else { 1 }
-}
-
-fn check_codewords(symbols: &[u8], counts: &Counts, table: &CodeTable) -> Result<()> {
+pub(super) fn check_codewords(symbols: &[u8], counts: &Counts, table: &CodeTable) -> Result<()> {
     let lacks = |s: u8| table.lengths().get(usize::from(s)).is_none_or(|&l| l == 0);
     if (0..=255).any(|s| counts[usize::from(s)] > 0 && lacks(s)) {
         let first = symbols.iter().enumerate().find(|&(_, &s)| lacks(s));
@@ -110,7 +50,7 @@ impl Bits {
 }
 
 /// The codewords, ready to be joined.
-struct Codewords {
+pub(super) struct Codewords {
     backend: Backend,
     by_symbol: [Bits; 256],
     /// If only symbols below 16 have one, and there are many to encode.
@@ -125,7 +65,7 @@ struct Short {
 }
 
 impl Codewords {
-    fn new(backend: Backend, table: &CodeTable, symbols: usize) -> Self {
+    pub(super) fn new(backend: Backend, table: &CodeTable, symbols: usize) -> Self {
         let mut by_symbol = [Bits::default(); 256];
         for ((own, &bits), &length) in
             by_symbol.iter_mut().zip(table.codewords()).zip(table.lengths())
@@ -139,7 +79,7 @@ impl Codewords {
 
     /// Puts the codewords of `symbols`, as many at once as fit.
     #[inline(always)]
-    fn put(&self, symbols: &[u8], writer: &mut BitWriter) {
+    pub(super) fn put(&self, symbols: &[u8], writer: &mut BitWriter) {
         let four_fit = 4 * self.longest <= BitWriter::MAX_PUT;
         let Some(short) = self.short.as_ref().filter(|_| four_fit) else {
             return if four_fit {

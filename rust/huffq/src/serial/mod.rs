@@ -5,24 +5,23 @@
 //! bytes  10100011 1…              the first bit is the highest of the first byte
 //! ```
 //!
-//! The bytes are the words that a hardware decoder reads. In a block, *entry points* stand before
-//! them: where, in bits and in symbols, decoding may begin besides the start. So the bitstream stays
-//! whole, and a processor still decodes several stretches of it, its *streams*, at once.
+//! The bytes are the words that a hardware decoder reads. A block of many symbols has many such
+//! bitstreams side by side instead, which a processor decodes at once.
 
 mod decode;
 mod encode;
-mod entry_points;
+mod payload;
 mod table;
 
 pub(crate) use decode::check_end;
-pub use decode::{Scratch, decode, decode_indexed};
-pub use encode::{encode, encode_indexed, indexed_len};
+pub use decode::{Scratch, decode};
+pub use encode::encode;
+pub use payload::{decode_payload, encode_payload, max_payload_len};
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::decode::LANES;
     use super::*;
     use crate::{Backend, CodeTable, Error, histogram};
 
@@ -36,13 +35,17 @@ mod tests {
         let mut back = vec![0xaa; symbols.len()];
         decode(&bytes, &table, &mut back).unwrap();
         assert_eq!(back, symbols);
+        let mut first: Option<Vec<u8>> = None;
         for backend in Backend::available() {
             let mut payload = Vec::new();
-            encode_indexed(backend, symbols, &counts, &table, &mut payload).unwrap();
-            assert!(payload.ends_with(&bytes), "{backend:?}: the bitstream is the plain one");
-            assert_eq!(payload.len(), indexed_len(symbols.len(), bits));
+            encode_payload(backend, symbols, &counts, &table, &mut payload).unwrap();
+            if payload[0] == 1 {
+                assert_eq!(payload[1..], bytes, "{backend:?}: the bitstream is the plain one");
+            }
+            assert!(payload.len() <= max_payload_len(symbols.len(), bits));
+            assert_eq!(*first.get_or_insert_with(|| payload.clone()), payload, "{backend:?}");
             back.fill(0xaa);
-            decode_indexed(backend, &payload, &table, &mut Scratch::default(), &mut back).unwrap();
+            decode_payload(backend, &payload, &table, &mut Scratch::default(), &mut back).unwrap();
             assert_eq!(back, symbols, "{backend:?}");
         }
     }
@@ -74,7 +77,7 @@ mod tests {
         let lengths: Vec<u8> = (1..=11).chain([12; 2]).collect();
         let table = CodeTable::from_lengths(&lengths).unwrap();
         // Eight neighbours take from 8 to 96 bits.
-        let symbols: Vec<u8> = (0..20_000).map(|i| (i % 13).min(i / 700 % 13) as u8).collect();
+        let symbols: Vec<u8> = (0..16_000).map(|i| (i % 13).min(i / 700 % 13) as u8).collect();
         let counts = histogram::count(Backend::current().unwrap(), &symbols);
         let mut plain = Vec::new();
         let mut pending = String::new();
@@ -88,9 +91,8 @@ mod tests {
         }
         for backend in Backend::available() {
             let mut payload = Vec::new();
-            encode_indexed(backend, &symbols, &counts, &table, &mut payload).unwrap();
-            let bitstream = &payload[indexed_len(symbols.len(), 0)..];
-            assert_eq!(bitstream[..plain.len()], plain, "{backend:?}");
+            encode_payload(backend, &symbols, &counts, &table, &mut payload).unwrap();
+            assert_eq!(payload[1..][..plain.len()], plain, "{backend:?}");
         }
     }
 
@@ -124,35 +126,74 @@ mod tests {
         decode(&[], &empty, &mut []).unwrap();
     }
 
-    #[test]
-    fn the_example_of_the_format() {
-        let table = CodeTable::from_lengths(&[1, 2, 2]).unwrap();
-        let payload = [2, 3, 0, 0, 0, 5, 0, 0, 0, 0x59, 0x80];
-        let (mut out, mut scratch) = ([0; 6], Scratch::default());
-        let backend = Backend::current().unwrap();
-        decode_indexed(backend, &payload, &table, &mut scratch, &mut out).unwrap();
-        assert_eq!(out, [0, 1, 2, 0, 0, 2]);
-    }
-
-    #[test]
-    fn streams_begin_where_their_lengths_say() {
+    /// Many symbols and their payload, of 64 streams.
+    fn striped(backend: Backend) -> (Vec<u8>, CodeTable, Vec<u8>) {
         let symbols: Vec<u8> =
             (0..20_000u32).map(|i| (i * i / 7 % 11 * (i % 3) / 2) as u8).collect();
-        let backend = Backend::current().unwrap();
         let counts = histogram::count(backend, &symbols);
         let table = CodeTable::from_counts(&counts, 12).unwrap();
         let mut payload = Vec::new();
-        encode_indexed(backend, &symbols, &counts, &table, &mut payload).unwrap();
-        assert_eq!(usize::from(payload[0]), LANES);
-        let bits_of_lengths = 8 * (payload.len() - table.cost(&counts).div_ceil(8) as usize);
-        let (mut out, mut scratch) = (vec![0; symbols.len()], Scratch::default());
-        for bit in 0..bits_of_lengths {
-            payload[bit / 8] ^= 1 << (bit % 8);
-            let decoded = decode_indexed(backend, &payload, &table, &mut scratch, &mut out);
-            assert!(decoded.is_err(), "bit {bit}");
-            payload[bit / 8] ^= 1 << (bit % 8);
+        encode_payload(backend, &symbols, &counts, &table, &mut payload).unwrap();
+        assert_eq!(payload[0], 64);
+        (symbols, table, payload)
+    }
+
+    #[test]
+    fn words_of_many_streams_lie_in_the_order_of_need() {
+        let backend = Backend::current().unwrap();
+        let (symbols, table, payload) = striped(backend);
+        let codeword = |symbol: &u8| {
+            let symbol = usize::from(*symbol);
+            let (codeword, length) = (table.codewords()[symbol], table.lengths()[symbol]);
+            format!("{codeword:0width$b}", width = length.into())
+        };
+        let mut expected = Vec::new();
+        let word = |text: &str| u16::from_str_radix(text, 2).unwrap().to_le_bytes();
+        let groups = [0, 1].map(|group| {
+            // Every stream as text, and how much of it a decoder has used and taken.
+            let symbols: Vec<u8> = symbols.iter().copied().skip(group).step_by(2).collect();
+            let stream =
+                |i: usize| symbols.iter().skip(i).step_by(32).map(codeword).collect::<String>();
+            let streams: Vec<String> = (0..32).map(|i| stream(i) + &"0".repeat(32)).collect();
+            let mut words: Vec<_> = streams.iter().map(|stream| word(&stream[..16])).collect();
+            let (mut used, mut taken) = ([0; 32], [16; 32]);
+            for (i, &symbol) in symbols.iter().enumerate() {
+                let (used, taken) = (&mut used[i % 32], &mut taken[i % 32]);
+                *used += usize::from(table.lengths()[usize::from(symbol)]);
+                if *taken - *used < 16 {
+                    words.push(word(&streams[i % 32][*taken..*taken + 16]));
+                    *taken += 16;
+                }
+            }
+            words
+        });
+        expected.extend((groups[0].len() as u32).to_le_bytes());
+        groups.iter().for_each(|words| expected.extend_from_slice(words.as_flattened()));
+        assert_eq!(payload[1..], expected);
+    }
+
+    #[test]
+    fn damaged_words_of_many_streams_are_refused_or_leave_other_symbols() {
+        for backend in Backend::available() {
+            let (symbols, table, mut payload) = striped(backend);
+            let (mut out, mut scratch) = (vec![0; symbols.len()], Scratch::default());
+            let mut decode = |payload: &[u8]| {
+                decode_payload(backend, payload, &table, &mut scratch, &mut out)
+                    .map(|()| out.clone())
+            };
+            for bit in (0..8 * payload.len()).step_by(37) {
+                payload[bit / 8] ^= 1 << (bit % 8);
+                assert!(decode(&payload).map_or(true, |out| out != symbols), "bit {bit}");
+                payload[bit / 8] ^= 1 << (bit % 8);
+            }
+            for len in (0..payload.len()).rev().take(300).chain([0, 1, 2, 128, 129]) {
+                decode(&payload[..len]).expect_err("a truncated payload");
+            }
+            payload.push(0);
+            decode(&payload).expect_err("a byte too many");
+            payload.push(0);
+            decode(&payload).expect_err("a word too many");
         }
-        decode_indexed(backend, &payload, &table, &mut scratch, &mut out).unwrap();
     }
 
     #[test]
@@ -192,7 +233,7 @@ mod tests {
             let table = CodeTable::from_counts(&counts, 12).unwrap();
             let mut out = vec![0; n];
             let backend = Backend::current().unwrap();
-            let _ = decode_indexed(backend, &bytes, &table, &mut Scratch::default(), &mut out);
+            let _ = decode_payload(backend, &bytes, &table, &mut Scratch::default(), &mut out);
             if decode(&bytes, &table, &mut out).is_ok() {
                 let mut again = Vec::new();
                 encode(&out, &table, &mut again).unwrap();

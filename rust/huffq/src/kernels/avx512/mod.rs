@@ -10,6 +10,7 @@ mod encode;
 mod lanes;
 mod planes;
 mod serial;
+mod stripes;
 
 pub(super) use contexts::{classify, collect, distribute};
 pub(super) use decode::{merge, merge_constant, unpack};
@@ -17,6 +18,7 @@ pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
 pub(super) use lanes::encode_lanes;
 pub(super) use planes::{interleave, lines_to_rows, rows_to_lines};
 pub(super) use serial::put_codewords;
+pub(super) use stripes::{put_rounds, sum_lengths, take_rounds};
 
 pub(super) use super::x86::{copy_to_memory, count_ones, decode_lanes, transpose};
 
