@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -105,15 +108,40 @@ def test_verilator_loads_a_thousand_random_tables(exported):
         assert "PASS: 1000 tiles" in make(folder, "verilator", DIR="tables", STALL=stall)
 
 
+@pytest.fixture(scope="module")
+def real_table(real_tiles):
+    """The best code for all real tiles together."""
+    return CodeTable.from_counts(sum(np.bincount(t.ravel(), minlength=16) for t in real_tiles))
+
+
 @needs("verilator")
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_a_thousand_real_tiles_on_verilator(real_tiles, tmp_path, lanes):
-    counts = sum(np.bincount(tile.ravel(), minlength=16) for tile in real_tiles)
-    table = CodeTable.from_counts(counts)
+def test_a_thousand_real_tiles_on_verilator(real_tiles, real_table, tmp_path, lanes):
     core = Core(lanes=lanes)
-    export_rtl(tmp_path, table, core, code_vectors(real_tiles, [table], core))
+    export_rtl(tmp_path, real_table, core, code_vectors(real_tiles, [real_table], core))
     for stall in (0, 64):
         assert "PASS: 1000 tiles" in make(tmp_path, "verilator", STALL=stall)
+
+
+@needs("iverilog")
+@pytest.mark.soak
+def test_a_thousand_real_tiles_on_icarus(real_tiles, real_table, tmp_path, soak):
+    # Whole tiles with random gaps, half of them at either rate; with --soak all of them at both.
+    runs = []
+    for lanes in (1, 2):
+        core, folder = Core(lanes=lanes), tmp_path / f"lanes{lanes}"
+        export_rtl(folder, real_table, core)
+        make(folder, "build/bench.vvp")
+        tiles = real_tiles if soak else real_tiles[lanes - 1 :: 2]
+        for part in range(10):
+            name = folder / f"part{part}"
+            name.mkdir()
+            write_vectors(name, code_vectors(tiles[part::10], [real_table], core), core)
+            runs.append(["vvp", str(folder / "build" / "bench.vvp"), f"+dir={name}"])
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        logs = list(pool.map(partial(subprocess.check_output, text=True), runs))
+    passed = [int(n) for log in logs for n in re.findall(r"^PASS: (\d+) tiles", log, re.M)]
+    assert (len(passed), sum(passed)) == (len(runs), 2000 if soak else 1000), logs
 
 
 @needs("verilator")

@@ -23,6 +23,8 @@ module huffq_bench_table #(
   int next_length = 0;  // 0: no table is under way
   int next_symbol = 0;
   int left = 0;
+  logic step;
+  assign step = running && (!tvalid || tready) && (tvalid || next_length != 0 || begun < allowed);
 
   initial begin
     tvalid = 1'b0;
@@ -65,7 +67,7 @@ module huffq_bench_table #(
   endtask
 
   always @(posedge aclk) begin
-    if (running && (!tvalid || tready)) begin
+    if (step) begin
       if (tvalid && tlast) sent <= sent + 1;
       tvalid <= 1'b0;
       if (next_length == 0 && begun < allowed) begin_table();
