@@ -31,7 +31,7 @@ def test_the_folder_holds_sources_bench_tiles_and_how_to_run_them(tmp_path, caps
     top = {path.name for path in folder.iterdir()}
     assert top == {
         *("cores", "bench", "tiles", "README.md", "Makefile"),
-        *("bench_top.sv", "cores.f", "code_table.memh", "synth.ys"),
+        *("bench_top.sv", "cores.f", "code_table.memh", "code_table_load.memh", "synth.ys"),
     }
     for kind in ("cores", "bench"):
         names = [path.name for path in sources(kind)]
@@ -75,7 +75,7 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
     export_tiles(tmp_path / "export", coded)
     argv = ("--tiles", tmp_path / "export", "--symbols-per-clock", 2)
     assert run(*argv, "--out-dir", tmp_path) == 0
-    for name in ("stream.memh", "stream_index.memh", "code_table.memh"):
+    for name in ("stream.memh", "stream_index.memh", "code_table_load.memh"):
         ours = (tmp_path / "tiles" / name).read_bytes()
         assert ours == (tmp_path / "export" / name).read_bytes()
     text = (tmp_path / "export" / "activation_tile0.txt").read_text().split()
@@ -90,9 +90,9 @@ def test_a_table_left_by_an_earlier_export_is_not_taken(tmp_path):
         export_tiles(tmp_path / "export", coded)
     assert (tmp_path / "export" / "code_table.memh").exists()
     assert run("--tiles", tmp_path / "export", "--out-dir", tmp_path / "out") == 0
-    first = (tmp_path / "export" / "activation_tile0_table.memh").read_text()
-    second = (tmp_path / "export" / "activation_tile1_table.memh").read_text()
-    assert (tmp_path / "out" / "tiles" / "code_table.memh").read_text() == first + second
+    first = (tmp_path / "export" / "activation_tile0_table_load.memh").read_text()
+    second = (tmp_path / "export" / "activation_tile1_table_load.memh").read_text()
+    assert (tmp_path / "out" / "tiles" / "code_table_load.memh").read_text() == first + second
 
 
 @pytest.mark.parametrize(

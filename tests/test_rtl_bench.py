@@ -214,6 +214,40 @@ def test_a_symbol_count_too_narrow_for_the_lanes_stops_elaboration(tmp_path, lan
     assert ("huffq_parameters_out_of_range" in process.stderr) != fits
 
 
+@pytest.mark.parametrize(
+    "tool", [pytest.param(t, marks=needs(t)) for t in ("iverilog", "verilator", "yosys")]
+)
+@pytest.mark.parametrize("top", ["huffq_decoder", "huffq_encoder"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"LENGTHS": "64'h1f"}, "huffq_lengths_are_no_code"),  # longer than MAX_LENGTH
+        ({"LENGTHS": "64'h2211"}, "huffq_lengths_are_no_code"),  # too many
+        ({"LENGTHS": "64'h0"}, "huffq_lengths_are_no_code"),  # none
+        ({"LENGTHS": "64'h3321"}, ""),
+        ({"LENGTHS": "64'h1"}, ""),
+        ({"LENGTHS": "64'h3321", "LANES": 3}, "huffq_word_bits_below_lanes_times_max_length"),
+        ({"LENGTHS": "64'h3321", "MAX_LENGTH": 16}, "huffq_parameters_out_of_range"),
+    ],
+)
+def test_parameters_that_cannot_be_stop_elaboration(tmp_path, tool, top, given, said):
+    given = {"LOADABLE": 0, **given}
+    cores = list(map(str, sources("cores")))
+    icarus = ["-g2012", "-s", top, "-o", str(tmp_path / "core.vvp")]
+    lint = ["--lint-only", "-Wall", "--top-module", top]
+    chparam = " ".join(f"-set {name} {value}" for name, value in given.items())
+    script = f"read_verilog -sv {' '.join(cores)}; chparam {chparam} {top}; hierarchy -check"
+    options = {
+        "iverilog": [*icarus, *(f"-P{top}.{name}={value}" for name, value in given.items())],
+        "verilator": [*lint, *(f"-G{name}={value}" for name, value in given.items())],
+        "yosys": ["-q", "-p", f"{script} -top {top}"],
+    }
+    command = [tool, *options[tool], *(cores if tool != "yosys" else ())]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (process.returncode != 0) == bool(said), process.stderr
+    assert said in process.stderr
+
+
 @needs("yosys")
 @pytest.mark.parametrize("name", ["one a clock", "fixed", "odd widths"])
 def test_yosys_synthesises_without_latches(tmp_path, name):

@@ -14,7 +14,7 @@ from huffq.errors import TileError
 from huffq.rtl.core import Core
 from huffq.testbench import read_numbers
 from huffq.tiles import TileStream, pack_stream, read_stream, stream_symbols, write_stream
-from huffq.words import LENGTH_BITS, pack_words, read_table_memory, table_words, write_memory
+from huffq.words import pack_words, read_table_memory, write_memory, write_table_packets
 
 if TYPE_CHECKING:
     import os
@@ -163,7 +163,7 @@ def write_vectors(folder: str | os.PathLike[str], vectors: Vectors, core: Core) 
     """Write the files that ``huffq_bench`` reads.
 
     They are ``stream.memh`` and ``stream_index.memh``, the words of all tiles and where each lies,
-    ``code_table.memh``, the tables one after another, and ``rows.memh``, the rows.
+    ``code_table_load.memh``, the tables as they are loaded, and ``rows.memh``, the rows.
 
     Args:
         folder: Where they go; it must exist.
@@ -175,8 +175,7 @@ def write_vectors(folder: str | os.PathLike[str], vectors: Vectors, core: Core) 
         OSError: A file cannot be written.
     """
     vectors.require_fit(core)
-    entries = [word for table in vectors.tables for word in table_words(table, core.max_length)]
     folder = Path(folder)
     write_stream(folder / "stream.memh", folder / "stream_index.memh", vectors.stream)
-    write_memory(folder / "code_table.memh", entries, LENGTH_BITS + core.max_length)
+    write_table_packets(folder / "code_table_load.memh", vectors.tables)
     write_memory(folder / "rows.memh", vectors.rows, core.row_bits)

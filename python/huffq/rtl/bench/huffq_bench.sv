@@ -2,12 +2,12 @@
 // random gaps on every stream, and compares every row and every word.
 //
 // Plusargs:
-//   +dir=FOLDER   stream.memh, stream_index.memh, code_table.memh and rows.memh (default "tiles")
+//   +dir=FOLDER   stream.memh, stream_index.memh, code_table_load.memh and rows.memh (default "tiles")
 //   +stall=P      chance in 256 of a gap before each beat, on each stream (default 64). With 0 the
 //                 bench also demands the clocks that huffq_decoder promises.
 //   +seed=N       seed of the gaps
 //
-// The table memory holds one table for all tiles, or one per tile, which is loaded before its tile.
+// The table file holds one table for all tiles, or one per tile, which is loaded before its tile.
 // Ends with a line that starts with PASS or FAIL.
 module huffq_bench #(
     parameter int WORD_BITS = 32,
@@ -19,7 +19,6 @@ module huffq_bench #(
     parameter int LOADABLE = 1,
     parameter bit [4*2**SYMBOL_BITS-1:0] LENGTHS = '0
 );
-  localparam int SYMBOLS = 2 ** SYMBOL_BITS;
   localparam int ROW_BITS = ROWS * SYMBOL_BITS;
   localparam int BEAT_BITS = LANES * SYMBOL_BITS;
   localparam int BEATS = ROWS / LANES;
@@ -127,12 +126,13 @@ module huffq_bench #(
     if (open_file == 0) fail({name, " cannot be opened"});
   endfunction
 
-  function automatic int lines_of(input string name);
+  // Lines of a file that have a bit of `mask`.
+  function automatic int lines_with(input string name, input logic [LINE_BITS-1:0] mask);
     int file;
     logic [LINE_BITS-1:0] line;
     file = open_file(name);
-    lines_of = 0;
-    while ($fscanf(file, "%h", line) == 1) lines_of = lines_of + 1;
+    lines_with = 0;
+    while ($fscanf(file, "%h", line) == 1) if ((line & mask) != '0) lines_with = lines_with + 1;
     $fclose(file);
   endfunction
 
@@ -144,17 +144,17 @@ module huffq_bench #(
 
   initial begin
     if ($value$plusargs("dir=%s", dir) == 0) $display("reading the folder %s", dir);
-    tiles = lines_of("stream_index.memh");
-    tables = lines_of("code_table.memh") / SYMBOLS;
-    if (tables != 1 && (tables != tiles || LOADABLE == 0)) fail("code_table.memh has a wrong length");
+    tiles = lines_with("stream_index.memh", '1);
+    tables = lines_with("code_table_load.memh", LINE_BITS'(1) << (SYMBOL_BITS + 4));
+    if (tables != 1 && (tables != tiles || LOADABLE == 0)) fail("there are too few or many tables");
     tile_index = open_file("stream_index.memh");
-    tile_table = open_file("code_table.memh");
+    tile_table = open_file("code_table_load.memh");
     word_index = open_file("stream_index.memh");
     word_file = open_file("stream.memh");
     row_index = open_file("stream_index.memh");
     row_file = open_file("rows.memh");
     symbol_index = open_file("stream_index.memh");
-    symbol_table = open_file("code_table.memh");
+    symbol_table = open_file("code_table_load.memh");
     symbol_file = open_file("rows.memh");
     coded_index = open_file("stream_index.memh");
     coded_file = open_file("stream.memh");
@@ -201,8 +201,7 @@ module huffq_bench #(
   assign tile_step = running && (!tile_tvalid || tile_tready);
 
   huffq_bench_table #(
-      .SYMBOL_BITS(SYMBOL_BITS),
-      .MAX_LENGTH(MAX_LENGTH)
+      .SYMBOL_BITS(SYMBOL_BITS)
   ) decoder_table (
       .aclk,
       .running,
@@ -310,8 +309,7 @@ module huffq_bench #(
   assign symbol_step = running && (!symbol_tvalid || symbol_tready);
 
   huffq_bench_table #(
-      .SYMBOL_BITS(SYMBOL_BITS),
-      .MAX_LENGTH(MAX_LENGTH)
+      .SYMBOL_BITS(SYMBOL_BITS)
   ) encoder_table (
       .aclk,
       .running,

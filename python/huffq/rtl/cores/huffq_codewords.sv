@@ -79,6 +79,12 @@ module huffq_codewords #(
     assign ready = 1'b1;
     assign error = 1'b0;
 
+    huffq_lengths #(
+        .SYMBOL_BITS(SYMBOL_BITS),
+        .MAX_LENGTH(MAX_LENGTH),
+        .LENGTHS(LENGTHS)
+    ) check ();
+
     logic unused;
     assign unused = &{aclk, aresetn, beat, beat_data, beat_last};
   end

@@ -37,8 +37,12 @@ module huffq_encoder #(
   localparam int SYMBOLS = 2 ** SYMBOL_BITS;
   localparam int FILL_BITS = $clog2(2 * WORD_BITS + 1);
 
-  if (JOINED > WORD_BITS || MAX_LENGTH > 15 || SYMBOL_BITS > 8) begin : g_check
+  if (MAX_LENGTH < 2 || MAX_LENGTH > 15 || SYMBOL_BITS < 1 || SYMBOL_BITS > 8 || LANES < 1) begin
+    : g_check_range
     huffq_parameters_out_of_range stop ();
+  end
+  if (WORD_BITS < JOINED) begin : g_check_words
+    huffq_word_bits_below_lanes_times_max_length stop ();
   end
 
   logic advance;  // every stage moves on
