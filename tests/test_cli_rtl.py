@@ -95,15 +95,38 @@ def test_a_table_left_by_an_earlier_export_is_not_taken(tmp_path):
     assert (tmp_path / "out" / "tiles" / "code_table_load.memh").read_text() == first + second
 
 
+def test_a_stream_that_is_not_the_texts_is_named(tmp_path, fails):
+    convolution = random_convolution(np.random.default_rng(0), (1, 16, 6, 5), 8)
+    export = tmp_path / "export"
+    export_tiles(export, code_tiles(Tiling(convolution), Coding("layer")))
+    argv = ("rtl", "--tiles", export, "--out-dir", tmp_path / "out")
+    files = {name: (export / name).read_bytes() for name in ("stream.memh", "stream_index.memh")}
+    words = files["stream.memh"].splitlines(keepends=True)
+    entries = files["stream_index.memh"].splitlines(keepends=True)
+
+    (export / "stream.memh").write_bytes(b"ffffffff\n" * len(words))
+    assert "stream.memh does not hold tile 0 of this table" in fails(*argv)
+    (export / "stream.memh").write_bytes(files["stream.memh"])
+    (export / "stream_index.memh").write_bytes(entries[0])
+    assert "stream_index.memh has 1 tiles; the export has 2" in fails(*argv)
+    (export / "stream_index.memh").write_bytes(b"".join(entries))
+    text = export / "activation_tile1.txt"
+    lines = text.read_text().splitlines(keepends=True)
+    text.write_text("".join(lines[::-1]))
+    assert "stream.memh: tile 1 is not the one in" in fails(*argv)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
         (["--lengths", "1", "2"], "Kraft"),
         (["--lengths", "1", "2", "2"], "power of two"),
+        (["--lengths", "1"], "1 symbols; the cores want a power of two from 2 on"),
         (["--lengths", *LENGTHS], "codeword of 15 bits; max_length is 12"),
         (["--lengths", "1", "1", "--symbols-per-clock", "3"], "multiple of 3 lanes"),
         (["--lengths", *["8"] * 256, "--rows", "256"], "rows is 256; a row of 2048 bits"),
-        (["--lengths", "1", "1", "--word-bits", "8"], "word_bits is 8"),
+        (["--lengths", "1", "1", "--word-bits", "8"], "12 bits, so have 12 to 1024"),
         (["--lengths", "1", "1", "--max-length", "16", "--word-bits", "64"], "max_length is 16"),
         (["--lengths", "1", "1", "--count-bits", "33"], "count_bits is 33"),
         (["--lengths", "1", "1", "--count-bits", "8"], "288 symbols; count_bits is 8"),

@@ -127,6 +127,8 @@ def read_vectors(folder: str | os.PathLike[str]) -> tuple[Vectors, Core]:
     paths = folder / f"stream.{suffix}", folder / f"stream_index.{suffix}"
     stream = read_stream(*paths, core.word_bits, radix)
     names = _tile_names(folder, described)
+    if len(stream.spans) != len(names):
+        raise TileError(f"{paths[1]} has {len(stream.spans)} tiles; the export has {len(names)}")
     memories = [folder / f"code_table.{suffix}"]
     if described["table"] == "tile":
         memories = [name.with_name(f"{name.name}_table.{suffix}") for name in names]
@@ -137,10 +139,17 @@ def read_vectors(folder: str | os.PathLike[str]) -> tuple[Vectors, Core]:
         tile = read_numbers(text, bits=core.symbol_bits, signed=False, channels=core.rows)
         symbols = stream_symbols(tile, core.symbol_bits)
         table = tables[number if len(tables) > 1 else 0]
-        if not np.array_equal(stream.decode(number, table), symbols):
+        if not np.array_equal(_decoded(stream, number, table, paths[0]), symbols):
             raise TileError(f"{paths[0]}: tile {number} is not the one in {text}")
         rows += _rows(symbols, core)
     return Vectors(stream, tables, rows), core
+
+
+def _decoded(stream: TileStream, tile: int, table: CodeTable, path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        return stream.decode(tile, table)
+    except TileError as error:
+        raise TileError(f"{path} does not hold tile {tile} of this table") from error
 
 
 def _described(path: Path) -> dict[str, Any]:
