@@ -37,8 +37,8 @@ module huffq_encoder #(
   localparam int SYMBOLS = 2 ** SYMBOL_BITS;
   localparam int FILL_BITS = $clog2(2 * WORD_BITS + 1);
 
-  if (MAX_LENGTH < 2 || MAX_LENGTH > 15 || SYMBOL_BITS < 1 || SYMBOL_BITS > 8 || LANES < 1) begin
-    : g_check_range
+  if (MAX_LENGTH < 2 || MAX_LENGTH > 15 || SYMBOL_BITS < 1 || SYMBOL_BITS > 8
+      || LANES < 1) begin : g_check_range
     huffq_parameters_out_of_range stop ();
   end
   if (WORD_BITS < JOINED) begin : g_check_words
