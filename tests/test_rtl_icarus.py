@@ -104,7 +104,7 @@ def test_a_fault_within_a_row_ends_it(simulate, lanes):
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_real_tiles(simulate, real_tiles, tmp_path, soak, lanes):
     # A few of each layer; test_rtl_bench.py takes all of them.
-    tiles = real_tiles if soak else real_tiles[::50]
+    tiles = real_tiles if soak else real_tiles[::100]
     path = tmp_path / "tiles.npz"
     np.savez(path, *tiles)
     module = "cocotb_tile_decoder"
