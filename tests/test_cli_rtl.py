@@ -31,7 +31,7 @@ def test_the_folder_holds_sources_bench_tiles_and_how_to_run_them(tmp_path, caps
     top = {path.name for path in folder.iterdir()}
     assert top == {
         *("cores", "bench", "tiles", "README.md", "Makefile"),
-        *("bench_top.sv", "cores.f", "code_table.memh", "synth.ys"),
+        *("bench_top.sv", "cores.f", "code_table.memh", "code_table_load.memh", "synth.ys"),
     }
     for kind in ("cores", "bench"):
         names = [path.name for path in sources(kind)]
@@ -75,7 +75,7 @@ def test_exported_tiles_become_what_the_bench_runs(tmp_path):
     export_tiles(tmp_path / "export", coded)
     argv = ("--tiles", tmp_path / "export", "--symbols-per-clock", 2)
     assert run(*argv, "--out-dir", tmp_path) == 0
-    for name in ("stream.memh", "stream_index.memh", "code_table.memh"):
+    for name in ("stream.memh", "stream_index.memh", "code_table_load.memh"):
         ours = (tmp_path / "tiles" / name).read_bytes()
         assert ours == (tmp_path / "export" / name).read_bytes()
     text = (tmp_path / "export" / "activation_tile0.txt").read_text().split()
@@ -90,9 +90,31 @@ def test_a_table_left_by_an_earlier_export_is_not_taken(tmp_path):
         export_tiles(tmp_path / "export", coded)
     assert (tmp_path / "export" / "code_table.memh").exists()
     assert run("--tiles", tmp_path / "export", "--out-dir", tmp_path / "out") == 0
-    first = (tmp_path / "export" / "activation_tile0_table.memh").read_text()
-    second = (tmp_path / "export" / "activation_tile1_table.memh").read_text()
-    assert (tmp_path / "out" / "tiles" / "code_table.memh").read_text() == first + second
+    first = (tmp_path / "export" / "activation_tile0_table_load.memh").read_text()
+    second = (tmp_path / "export" / "activation_tile1_table_load.memh").read_text()
+    assert (tmp_path / "out" / "tiles" / "code_table_load.memh").read_text() == first + second
+
+
+def test_a_stream_that_is_not_the_texts_is_named(tmp_path, fails):
+    convolution = random_convolution(np.random.default_rng(0), (1, 16, 6, 5), 8)
+    export = tmp_path / "export"
+    export_tiles(export, code_tiles(Tiling(convolution), Coding("layer")))
+    argv = ("rtl", "--tiles", export, "--out-dir", tmp_path / "out")
+    files = {name: (export / name).read_bytes() for name in ("stream.memh", "stream_index.memh")}
+    words = files["stream.memh"].splitlines(keepends=True)
+    entries = files["stream_index.memh"].splitlines(keepends=True)
+
+    (export / "stream.memh").write_bytes(b"ffffffff\n" * len(words))
+    assert "stream.memh does not hold tile 0 of this table" in fails(*argv)
+    (export / "stream.memh").write_bytes(files["stream.memh"])
+    (export / "stream_index.memh").write_bytes(entries[0])
+    assert "stream_index.memh has 1 tiles; the export has 2" in fails(*argv)
+    (export / "stream_index.memh").write_bytes(b"".join(entries))
+    text = export / "activation_tile1.txt"
+    lines = text.read_text().splitlines(keepends=True)
+    text.write_text("".join(lines[::-1]))
+    assert "stream.memh: tile 1 is not the one in" in fails(*argv)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -100,10 +122,11 @@ def test_a_table_left_by_an_earlier_export_is_not_taken(tmp_path):
     [
         (["--lengths", "1", "2"], "Kraft"),
         (["--lengths", "1", "2", "2"], "power of two"),
+        (["--lengths", "1"], "1 symbols; the cores want a power of two from 2 on"),
         (["--lengths", *LENGTHS], "codeword of 15 bits; max_length is 12"),
         (["--lengths", "1", "1", "--symbols-per-clock", "3"], "multiple of 3 lanes"),
         (["--lengths", *["8"] * 256, "--rows", "256"], "rows is 256; a row of 2048 bits"),
-        (["--lengths", "1", "1", "--word-bits", "8"], "word_bits is 8"),
+        (["--lengths", "1", "1", "--word-bits", "8"], "12 bits, so have 12 to 1024"),
         (["--lengths", "1", "1", "--max-length", "16", "--word-bits", "64"], "max_length is 16"),
         (["--lengths", "1", "1", "--count-bits", "33"], "count_bits is 33"),
         (["--lengths", "1", "1", "--count-bits", "8"], "288 symbols; count_bits is 8"),

@@ -43,7 +43,7 @@ def test_the_notebooks_lines_are_printed(tmp_path, run):
     assert len(lines) == 3
     notebook = {f"activation_tile0{part}.txt" for part in ("", "_ref", "_huffman")}
     assert notebook <= {path.name for path in out.iterdir()}
-    assert len(list(out.iterdir())) == 3 + 9 + 9 + 2 + 4
+    assert len(list(out.iterdir())) == 3 + 9 + 9 + 2 + 5
     assert (out / "activation_tile0.txt").read_bytes().count(b"\r\n") == 3 + 36
 
 
@@ -144,12 +144,12 @@ def test_the_report_writes_nothing_and_agrees_with_the_files(tmp_path, run, monk
     assert row[2:8] == [
         *("2304", str(coded), f"{coded / 2304:.4f}", "72", str(words), str(72 - words)),
     ]
-    assert row[10:] == ["72", str(2 * 288), "64"]
+    assert row[10:] == ["72", str(2 * (288 + 1)), "64"]
 
 
 def test_two_symbols_a_clock_halve_the_decoding(run):
     clocks = [int(run("--report", "--symbols-per-clock", n)[-2].split()[-2]) for n in (1, 2)]
-    assert clocks == [288, 144]
+    assert clocks == [288 + 1, 144 + 1]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +162,7 @@ def test_two_symbols_a_clock_halve_the_decoding(run):
         (["--psum-bits", "64"], "psum_bits is 64"),
         (["--word-bits", "1025"], "width is 1025"),
         (["--slots", "1"], "words; its slot has 1"),
+        (["--symbols-per-clock", "2"], "--symbols-per-clock belongs to --report"),
         (["--max-length", "2"], "max_length"),
         (["--array-size", "8x0"], "argument --array-size"),
         (["--array-size", "8x"], "argument --array-size"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +62,26 @@ def make(folder, target, **variables):
     return process.stdout
 
 
-@pytest.fixture(scope="module", params=CORES)
-def exported(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    """Give the folder of a set of parameters, in which all tests share what they build."""
+
+    @cache
+    def export(name):
+        core = CORES[name]
+        table = random_table(core, np.random.default_rng(0))
+        assert table.lengths.max() == core.max_length or core.symbol_bits <= 3
+        folder = tmp_path_factory.mktemp("rtl")
+        export_rtl(folder, table, core)
+        return folder, core, table
+
+    return export
+
+
+@pytest.fixture(params=CORES)
+def exported(request, export):
     """The folder of each set of parameters."""
-    core = CORES[request.param]
-    table = random_table(core, np.random.default_rng(0))
-    assert table.lengths.max() == core.max_length or core.symbol_bits <= 3
-    folder = tmp_path_factory.mktemp("rtl")
-    export_rtl(folder, table, core)
-    return folder, core, table
+    return export(request.param)
 
 
 @needs("verilator")
@@ -105,34 +119,64 @@ def test_verilator_loads_a_thousand_random_tables(exported):
         assert "PASS: 1000 tiles" in make(folder, "verilator", DIR="tables", STALL=stall)
 
 
+@pytest.fixture(scope="module")
+def real_table(real_tiles):
+    """The best code for all real tiles together."""
+    return CodeTable.from_counts(sum(np.bincount(t.ravel(), minlength=16) for t in real_tiles))
+
+
 @needs("verilator")
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_thousand_real_tiles_on_verilator(real_tiles, tmp_path, lanes):
-    counts = sum(np.bincount(tile.ravel(), minlength=16) for tile in real_tiles)
-    table = CodeTable.from_counts(counts)
-    core = Core(lanes=lanes)
-    export_rtl(tmp_path, table, core, code_vectors(real_tiles, [table], core))
+@pytest.mark.parametrize("name", ["one a clock", "two a clock"])
+def test_a_thousand_real_tiles_on_verilator(real_tiles, real_table, export, name):
+    folder, core, _ = export(name)
+    (folder / "real").mkdir()
+    write_vectors(folder / "real", code_vectors(real_tiles, [real_table], core), core)
+    # Without gaps the bench demands every clock's symbols.
     for stall in (0, 64):
-        assert "PASS: 1000 tiles" in make(tmp_path, "verilator", STALL=stall)
+        assert "PASS: 1000 tiles" in make(folder, "verilator", DIR="real", STALL=stall)
+
+
+@needs("iverilog")
+@pytest.mark.soak
+def test_a_thousand_real_tiles_on_icarus(real_tiles, real_table, tmp_path, soak):
+    # Whole tiles with random gaps, half of them at either rate; with --soak all of them at both.
+    runs = []
+    for lanes in (1, 2):
+        core, folder = Core(lanes=lanes), tmp_path / f"lanes{lanes}"
+        export_rtl(folder, real_table, core)
+        make(folder, "build/bench.vvp")
+        tiles = real_tiles if soak else real_tiles[lanes - 1 :: 2]
+        for part in range(10):
+            name = folder / f"part{part}"
+            name.mkdir()
+            write_vectors(name, code_vectors(tiles[part::10], [real_table], core), core)
+            runs.append(["vvp", str(folder / "build" / "bench.vvp"), f"+dir={name}"])
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        logs = list(pool.map(partial(subprocess.check_output, text=True), runs))
+    passed = [int(n) for log in logs for n in re.findall(r"^PASS: (\d+) tiles", log, re.M)]
+    assert (len(passed), sum(passed)) == (len(runs), 2000 if soak else 1000), logs
 
 
 @needs("verilator")
-@pytest.mark.parametrize(("table", "memory"), [("tile", "hex"), ("layer", "binary")])
-def test_exported_tiles_run_on_verilator(tmp_path, table, memory):
+def test_exported_tiles_run_on_verilator(tmp_path):
     convolution = random_convolution(
         np.random.default_rng(0), (2, 12, 6, 5), 8, signed=True, padding=(1, 1, 1, 1)
     )
-    coded = code_tiles(Tiling(convolution), Coding(table, pitch="worst"))
-    export_tiles(tmp_path / "export", coded, Export(memory=memory))
-    vectors, core = read_vectors(tmp_path / "export")
-    assert (core.rows, len(vectors.tables)) == (8, {"tile": 4, "layer": 1}[table])
-    export_rtl(tmp_path, vectors.tables[0], core, vectors)
-    assert "PASS: 4 tiles" in make(tmp_path, "verilator")
-    rows = (tmp_path / "tiles" / "rows.memh").read_text().split()
-    for number, image in enumerate(("image0", "image1")):
-        lines = (tmp_path / "export" / image / "activation_tile0.txt").read_text().split()
-        expected = [f"{int(line, 2):08x}" for line in lines]
-        assert rows[2 * number * len(lines) : (2 * number + 1) * len(lines)] == expected
+    for table, memory, tables in (("tile", "hex", 4), ("layer", "binary", 1)):
+        coded = code_tiles(Tiling(convolution), Coding(table, pitch="worst"))
+        export_tiles(tmp_path / table, coded, Export(memory=memory))
+        vectors, core = read_vectors(tmp_path / table)
+        assert (core.rows, len(vectors.tables)) == (8, tables)
+        if table == "tile":
+            export_rtl(tmp_path, vectors.tables[0], core, vectors)
+        else:
+            write_vectors(tmp_path / "tiles", vectors, core)
+        assert "PASS: 4 tiles" in make(tmp_path, "verilator")
+        rows = (tmp_path / "tiles" / "rows.memh").read_text().split()
+        for number, image in enumerate(("image0", "image1")):
+            lines = (tmp_path / table / image / "activation_tile0.txt").read_text().split()
+            expected = [f"{int(line, 2):08x}" for line in lines]
+            assert rows[2 * number * len(lines) : (2 * number + 1) * len(lines)] == expected
 
 
 @needs("iverilog")
@@ -184,6 +228,40 @@ def test_a_symbol_count_too_narrow_for_the_lanes_stops_elaboration(tmp_path, lan
     )
     assert (process.returncode == 0) == fits
     assert ("huffq_parameters_out_of_range" in process.stderr) != fits
+
+
+@pytest.mark.parametrize(
+    "tool", [pytest.param(t, marks=needs(t)) for t in ("iverilog", "verilator", "yosys")]
+)
+@pytest.mark.parametrize("top", ["huffq_decoder", "huffq_encoder"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"LENGTHS": "64'h1f"}, "huffq_lengths_are_no_code"),  # longer than MAX_LENGTH
+        ({"LENGTHS": "64'h2211"}, "huffq_lengths_are_no_code"),  # too many
+        ({"LENGTHS": "64'h0"}, "huffq_lengths_are_no_code"),  # none
+        ({"LENGTHS": "64'h3321"}, ""),
+        ({"LENGTHS": "64'h1"}, ""),
+        ({"LENGTHS": "64'h3321", "LANES": 3}, "huffq_word_bits_below_lanes_times_max_length"),
+        ({"LENGTHS": "64'h3321", "MAX_LENGTH": 16}, "huffq_parameters_out_of_range"),
+    ],
+)
+def test_parameters_that_cannot_be_stop_elaboration(tmp_path, tool, top, given, said):
+    given = {"LOADABLE": 0, **given}
+    cores = list(map(str, sources("cores")))
+    icarus = ["-g2012", "-s", top, "-o", str(tmp_path / "core.vvp")]
+    lint = ["--lint-only", "-Wall", "--top-module", top]
+    chparam = " ".join(f"-set {name} {value}" for name, value in given.items())
+    script = f"read_verilog -sv {' '.join(cores)}; chparam {chparam} {top}; hierarchy -check"
+    options = {
+        "iverilog": [*icarus, *(f"-P{top}.{name}={value}" for name, value in given.items())],
+        "verilator": [*lint, *(f"-G{name}={value}" for name, value in given.items())],
+        "yosys": ["-q", "-p", f"{script} -top {top}"],
+    }
+    command = [tool, *options[tool], *(cores if tool != "yosys" else ())]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (process.returncode != 0) == bool(said), process.stderr
+    assert said in process.stderr
 
 
 @needs("yosys")

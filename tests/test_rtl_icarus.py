@@ -103,10 +103,8 @@ def test_a_fault_within_a_row_ends_it(simulate, lanes):
 @pytest.mark.soak
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_real_tiles(simulate, real_tiles, tmp_path, soak, lanes):
-    if not soak and lanes == 1:
-        pytest.skip("runs with --soak")
-    # From the middle of each tile; test_rtl_bench.py takes all of it.
-    tiles = real_tiles if soak else [tile[40:64] for tile in real_tiles]
+    # A few of each layer; test_rtl_bench.py takes all of them.
+    tiles = real_tiles if soak else real_tiles[::100]
     path = tmp_path / "tiles.npz"
     np.savez(path, *tiles)
     module = "cocotb_tile_decoder"

@@ -22,7 +22,7 @@ from huffq.tiles import (
     read_coded_tile,
     read_stream,
 )
-from huffq.words import read_table_memory
+from huffq.words import read_memory, read_table_memory, table_packet
 from tile_sets import TILE_SETS, random_convolution, real_convolution
 
 TABLE = CodeTable.from_lengths([2, 2, 3, 3, 4, 4, 5, 5, *[7] * 8])
@@ -55,7 +55,8 @@ def test_real_sets_are_rewritten_byte_for_byte(shared_data, tmp_path, name):
         assert (tmp_path / copy).read_bytes() == (folder / original).read_bytes(), copy
     own = {
         *("activation_tile0_ref.txt", "activation_tile0_huffman.txt", "sum_otile0.txt"),
-        *("activation_tile0_table.memh", "stream.memh", "stream_index.memh", "tiles.json"),
+        *("activation_tile0_table.memh", "activation_tile0_table_load.memh"),
+        *("stream.memh", "stream_index.memh", "tiles.json"),
     }
     assert names(tmp_path) == set(real) | own
 
@@ -110,6 +111,7 @@ def test_a_shared_table_is_written_once(tmp_path):
     export(tmp_path, tiling, Coding(TABLE, max_length=9, word_bits=64, pitch="worst"))
     assert read_code_table(tmp_path / "code_table.txt") == TABLE
     assert read_table_memory(tmp_path / "code_table.memh", 9) == TABLE
+    assert read_memory(tmp_path / "code_table_load.memh", 9) == table_packet(TABLE)
     assert not [name for name in names(tmp_path) if name.endswith(("_ref.txt", "0_table.memh"))]
     described = json.loads((tmp_path / "tiles.json").read_text())
     assert described["table"] == "given"
@@ -117,6 +119,19 @@ def test_a_shared_table_is_written_once(tmp_path):
     assert [tile["first_word"] for tile in described["tiles"]] == [0, described["pitch"]]
     assert described["kernel"] == [3, 3]
     assert described["output_shape"] == [8, 2, 2]
+
+
+def test_an_interrupted_export_does_not_pass_for_a_whole_one(tmp_path, monkeypatch):
+    tiling = Tiling(random_convolution(np.random.default_rng(5), (1, 16, 4, 4), 8))
+    export(tmp_path, tiling)
+
+    def interrupt(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("huffq.tiles.export.write_stream", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        export(tmp_path, tiling, Coding(word_bits=64))
+    assert not (tmp_path / "tiles.json").exists()
 
 
 def test_pairs_without_a_common_group_have_no_files(tmp_path):

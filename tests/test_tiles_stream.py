@@ -218,7 +218,7 @@ def test_figures_are_those_of_the_stream():
 
 @pytest.mark.parametrize(
     ("symbols_per_clock", "word_bits", "cycles"),
-    [(1, 32, 160), (2, 32, 80), (3, 32, 54), (8, 2, None)],
+    [(1, 32, 161), (2, 32, 81), (3, 32, 55), (8, 2, None)],
 )
 def test_a_decoder_waits_for_symbols_or_for_words(symbols_per_clock, word_bits, cycles):
     coded = code_tiles(random_tiling(shape=(1, 8, 5, 4)), Coding(word_bits=word_bits))

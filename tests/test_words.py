@@ -16,6 +16,7 @@ from huffq.words import (
     pack_words,
     read_memory,
     read_table_memory,
+    table_packet,
     table_words,
     unpack_words,
     write_memory,
@@ -197,3 +198,12 @@ def test_a_simulator_reads_the_memory_as_it_was_written(tmp_path, width, radix):
     )
     assert "WARNING" not in shown.stdout + shown.stderr
     assert [int(line, 16) for line in shown.stdout.split()] == words
+
+
+def test_a_table_is_loaded_in_canonical_order_and_its_last_beat_says_so():
+    # The table of docs/hardware.md, but in an alphabet of 8 symbols: {last, length[3:0], symbol}.
+    table = CodeTable.from_lengths([1, 3, 0, 2, 3, 0, 0, 0])
+    beats = [(0, 1, 0), (0, 2, 3), (0, 3, 1), (1, 3, 4)]
+    assert table_packet(table) == [last << 7 | length << 3 | s for last, length, s in beats]
+    assert table_packet(CodeTable.from_lengths([0, 1])) == [1 << 5 | 1 << 1 | 1]
+    assert table_packet(CodeTable.from_lengths([0, 0])) == []

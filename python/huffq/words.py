@@ -189,6 +189,41 @@ def write_table_memory(
     write_memory(path, table_words(table, max_length), LENGTH_BITS + max_length, radix)
 
 
+def table_packet(table: CodeTable) -> list[int]:
+    """Return the beats that load a code table into the cores, ``{last, length[3:0], symbol}``.
+
+    They are the used symbols in canonical order: shorter codewords first, ties by symbol.
+
+    Args:
+        table: The code; its alphabet sets the width of a symbol.
+
+    Returns:
+        Words of ``1 + 4 + symbol`` bits; the last one alone has its highest bit set.
+    """
+    bits = symbol_bits(table)
+    lengths = table.lengths.astype(np.int64)
+    order = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]
+    beats: list[int] = (lengths[order] << bits | order).tolist()
+    return [*beats[:-1], *(beat | 1 << (LENGTH_BITS + bits) for beat in beats[-1:])]
+
+
+def symbol_bits(table: CodeTable) -> int:
+    """Return the bits of a symbol of the code's alphabet, at least 1."""
+    return max(1, (len(table.lengths) - 1).bit_length())
+
+
+def write_table_packets(
+    path: str | os.PathLike[str], tables: Sequence[CodeTable], radix: Radix = "hex"
+) -> None:
+    """Write the beats of `table_packet` as a memory file, one table after another.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    beats = [beat for table in tables for beat in table_packet(table)]
+    write_memory(path, beats, 1 + LENGTH_BITS + symbol_bits(tables[0]), radix)
+
+
 def read_table_memory(
     path: str | os.PathLike[str], max_length: int, radix: Radix = "hex"
 ) -> CodeTable:

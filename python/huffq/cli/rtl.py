@@ -140,8 +140,10 @@ def _from_table(args: argparse.Namespace) -> tuple[CodeTable, Core, None]:
 
     table = _table(args, args.max_length or 12)
     alphabet = len(table.lengths)
-    if alphabet & (alphabet - 1):
-        raise ValueError(f"the code has {alphabet} symbols; the cores want a power of two")
+    if alphabet < 2 or alphabet & (alphabet - 1):
+        raise ValueError(
+            f"the code has {alphabet} symbols; the cores want a power of two from 2 on"
+        )
     core = Core(
         word_bits=args.word_bits or 32,
         symbol_bits=alphabet.bit_length() - 1,

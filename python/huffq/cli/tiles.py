@@ -139,8 +139,7 @@ def _add_coding_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--symbols-per-clock",
         type=whole_number(1),
-        default=1,
-        help=f"what the decoder gives, for the report {DEFAULT}",
+        help="what the decoder gives, for the report (default: 1)",
     )
 
 
@@ -158,9 +157,11 @@ def tiles(args: argparse.Namespace) -> None:
     """Write tile files and print the length of every activation tile, or print the report."""
     from huffq.tiles import export_tiles
 
+    if args.symbols_per_clock and not args.report:
+        raise ValueError("--symbols-per-clock belongs to --report; leave it out")
     coded = _code(args)
     if args.report:
-        _print_report(coded, args.symbols_per_clock)
+        _print_report(coded, args.symbols_per_clock or 1)
         return
     folders = _folders(Path(args.out_dir), coded)
     for name, layer in coded.items():

@@ -63,7 +63,7 @@ class Core:
         if not self.lanes * self.max_length <= self.word_bits <= MAX_WIDTH:
             raise ValueError(
                 f"word_bits is {self.word_bits}; words have to hold {self.lanes} codewords of "
-                f"{self.max_length} bits, and have at most {MAX_WIDTH}"
+                f"{self.max_length} bits, so have {self.lanes * self.max_length} to {MAX_WIDTH}"
             )
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from huffq._atomic import atomic_writer
 from huffq.rtl.core import sources
 from huffq.rtl.vectors import code_vectors, sample_tiles, write_vectors
-from huffq.words import write_table_memory
+from huffq.words import write_table_memory, write_table_packets
 
 if TYPE_CHECKING:
     import os
@@ -30,8 +30,9 @@ def export_rtl(
     """Write the cores for a code, with a bench that runs on Icarus Verilog and on Verilator.
 
     The folder holds ``cores`` and ``bench`` (SystemVerilog), ``tiles`` (what the bench reads),
-    ``code_table.memh`` (see docs/hardware.md), ``bench_top.sv`` (the bench with these parameters),
-    ``cores.f`` (a file list), ``synth.ys`` (for Yosys), a ``Makefile`` and a ``README.md``.
+    ``code_table.memh`` and ``code_table_load.memh`` (see docs/hardware.md), ``bench_top.sv`` (the
+    bench with these parameters), ``cores.f`` (a file list), ``synth.ys`` (for Yosys), a
+    ``Makefile`` and a ``README.md``.
 
     Args:
         folder: Where all goes; made if it does not exist.
@@ -51,6 +52,7 @@ def export_rtl(
     (folder / "tiles").mkdir(parents=True, exist_ok=True)
     write_vectors(folder / "tiles", vectors, core)
     write_table_memory(folder / "code_table.memh", table, core.max_length)
+    write_table_packets(folder / "code_table_load.memh", [table])
     for kind in ("cores", "bench"):
         (folder / kind).mkdir(exist_ok=True)
         for source in sources(kind):

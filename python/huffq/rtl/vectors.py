@@ -14,7 +14,7 @@ from huffq.errors import TileError
 from huffq.rtl.core import Core
 from huffq.testbench import read_numbers
 from huffq.tiles import TileStream, pack_stream, read_stream, stream_symbols, write_stream
-from huffq.words import LENGTH_BITS, pack_words, read_table_memory, table_words, write_memory
+from huffq.words import pack_words, read_table_memory, write_memory, write_table_packets
 
 if TYPE_CHECKING:
     import os
@@ -127,6 +127,8 @@ def read_vectors(folder: str | os.PathLike[str]) -> tuple[Vectors, Core]:
     paths = folder / f"stream.{suffix}", folder / f"stream_index.{suffix}"
     stream = read_stream(*paths, core.word_bits, radix)
     names = _tile_names(folder, described)
+    if len(stream.spans) != len(names):
+        raise TileError(f"{paths[1]} has {len(stream.spans)} tiles; the export has {len(names)}")
     memories = [folder / f"code_table.{suffix}"]
     if described["table"] == "tile":
         memories = [name.with_name(f"{name.name}_table.{suffix}") for name in names]
@@ -137,10 +139,17 @@ def read_vectors(folder: str | os.PathLike[str]) -> tuple[Vectors, Core]:
         tile = read_numbers(text, bits=core.symbol_bits, signed=False, channels=core.rows)
         symbols = stream_symbols(tile, core.symbol_bits)
         table = tables[number if len(tables) > 1 else 0]
-        if not np.array_equal(stream.decode(number, table), symbols):
+        if not np.array_equal(_decoded(stream, number, table, paths[0]), symbols):
             raise TileError(f"{paths[0]}: tile {number} is not the one in {text}")
         rows += _rows(symbols, core)
     return Vectors(stream, tables, rows), core
+
+
+def _decoded(stream: TileStream, tile: int, table: CodeTable, path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        return stream.decode(tile, table)
+    except TileError as error:
+        raise TileError(f"{path} does not hold tile {tile} of this table") from error
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -163,7 +172,7 @@ def write_vectors(folder: str | os.PathLike[str], vectors: Vectors, core: Core) 
     """Write the files that ``huffq_bench`` reads.
 
     They are ``stream.memh`` and ``stream_index.memh``, the words of all tiles and where each lies,
-    ``code_table.memh``, the tables one after another, and ``rows.memh``, the rows.
+    ``code_table_load.memh``, the tables as they are loaded, and ``rows.memh``, the rows.
 
     Args:
         folder: Where they go; it must exist.
@@ -175,8 +184,7 @@ def write_vectors(folder: str | os.PathLike[str], vectors: Vectors, core: Core) 
         OSError: A file cannot be written.
     """
     vectors.require_fit(core)
-    entries = [word for table in vectors.tables for word in table_words(table, core.max_length)]
     folder = Path(folder)
     write_stream(folder / "stream.memh", folder / "stream_index.memh", vectors.stream)
-    write_memory(folder / "code_table.memh", entries, LENGTH_BITS + core.max_length)
+    write_table_packets(folder / "code_table_load.memh", vectors.tables)
     write_memory(folder / "rows.memh", vectors.rows, core.row_bits)

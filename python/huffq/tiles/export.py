@@ -14,11 +14,12 @@ from huffq._progress import progress_bar
 from huffq.testbench import PLAIN, PSUM_BITS, Content, TextForm, write_numbers
 from huffq.tiles.stream import write_stream
 from huffq.tiles.text import write_code_table, write_coded_tile
-from huffq.words import Radix, write_table_memory
+from huffq.words import Radix, write_table_memory, write_table_packets
 
 if TYPE_CHECKING:
     import os
 
+    from huffq._huffq import CodeTable
     from huffq.testbench import Integers
     from huffq.tiles.coding import CodedTiles
     from huffq.tiles.tiling import Tiling
@@ -41,6 +42,8 @@ class Export:
     memory: Radix = "hex"
 
 
+_DESCRIPTION = "tiles.json"
+
 DEFAULT = Export()
 """No partial sums, 16-bit outputs, text without headers in binary digits, hexadecimal memories."""
 
@@ -53,8 +56,9 @@ def export_tiles(
     For input tile i, output tile o and kernel position k, `folder` gets
 
     - ``activation_tile<i>.txt``, its coded form ``…_huffman.txt``, and its code table as text
-      ``…_ref.txt`` and as memory ``…_table.memh``; a table that all tiles share is written once, as
-      ``code_table.txt`` and ``code_table.memh``;
+      ``…_ref.txt``, as memory ``…_table.memh`` and as it is loaded ``…_table_load.memh``; a table
+      that all tiles share is written once, as ``code_table.txt``, ``code_table.memh`` and
+      ``code_table_load.memh``;
     - ``weight_itile<i>_otile<o>_kij<k>.txt``;
     - ``psum_itile<i>_otile<o>_kij<k>.txt`` if asked for, of output-stationary tilings
       ``psum_itile<i>_otile<o>.txt`` with a line per line of the activation tile;
@@ -63,7 +67,8 @@ def export_tiles(
     - ``tiles.json``, every parameter by name.
 
     What belongs to an image lies in ``image<n>/`` if there are several. Every file appears whole or
-    not at all; nothing is written before all sums are known to fit. Other files in the folder stay.
+    not at all, ``tiles.json`` as the last: a folder that has it is complete. Nothing is written
+    before all sums are known to fit. Other files in the folder stay.
 
     Args:
         folder: Where the files go; made if it does not exist.
@@ -79,6 +84,7 @@ def export_tiles(
     images = tiling.convolution.images
     folders = [folder / f"image{n}" for n in range(images)] if images > 1 else [folder]
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / _DESCRIPTION).unlink(missing_ok=True)
     steps = len(tiling.pairs) + images * (1 + len(tiling.pairs) * export.psums)
     with progress_bar("tiles", total=steps, unit="step", enabled=True) as advance:
         for i, o in tiling.pairs:
@@ -115,8 +121,7 @@ def _write_activations(folder: Path, coded: CodedTiles, image: int, export: Expo
         )
         if coded.shared_table is None:
             write_code_table(folder / f"{name}_ref.txt", table, form)
-            memory = folder / f"{name}_table{_suffix(export)}"
-            write_table_memory(memory, table, coded.coding.max_length, export.memory)
+            _write_table(folder / f"{name}_table", table, coded, export)
 
 
 def _write_psums(folder: Path, tiling: Tiling, place: tuple[int, int, int], export: Export) -> None:
@@ -140,16 +145,21 @@ def _write_sums(path: Path, values: Integers, export: Export) -> None:
 
 
 def _write_memories(folder: Path, coded: CodedTiles, export: Export) -> None:
-    suffix, coding = _suffix(export), coded.coding
+    suffix = _suffix(export)
     if coded.shared_table is not None:
         write_code_table(folder / "code_table.txt", coded.shared_table, export.form)
-        memory = folder / f"code_table{suffix}"
-        write_table_memory(memory, coded.shared_table, coding.max_length, export.memory)
+        _write_table(folder / "code_table", coded.shared_table, coded, export)
     index = folder / f"stream_index{suffix}"
     write_stream(folder / f"stream{suffix}", index, coded.stream, export.memory)
     lines = [f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in describe(coded, export).items()]
-    with atomic_writer(folder / "tiles.json") as file:
+    with atomic_writer(folder / _DESCRIPTION) as file:
         file.write(("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def _write_table(path: Path, table: CodeTable, coded: CodedTiles, export: Export) -> None:
+    memory, packet = (path.with_name(f"{path.name}{end}{_suffix(export)}") for end in ("", "_load"))
+    write_table_memory(memory, table, coded.coding.max_length, export.memory)
+    write_table_packets(packet, [table], export.memory)
 
 
 def _suffix(export: Export) -> str:

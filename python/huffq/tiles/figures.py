@@ -28,7 +28,7 @@ class TileFigures:
         largest_words: Words of the largest coded tile.
         worst_words: Words that no tile exceeds under these tables, whatever its contents.
         decode_cycles: Clocks to read and decode them: a decoder takes at most one word and gives at
-            most a fixed number of symbols a clock.
+            most a fixed number of symbols a clock, and starts a tile in a clock of its own.
     """
 
     lengths: tuple[int, ...] | None
@@ -87,5 +87,7 @@ def _figures(coded: CodedTiles, tiles: Sequence[int], symbols_per_clock: int) ->
         coded_words=sum(span.words for span in spans),
         largest_words=max(span.words for span in spans),
         worst_words=coded.worst_words,
-        decode_cycles=sum(max(span.words, -(-span.symbols // symbols_per_clock)) for span in spans),
+        decode_cycles=sum(
+            max(span.words, -(-span.symbols // symbols_per_clock) + 1) for span in spans
+        ),
     )

@@ -112,21 +112,25 @@ module huffq_code #(
       logic [l:0] limit_here;
       logic [SYMBOL_BITS-1:0] base_here;
       always_ff @(posedge aclk) begin
-        // Longer codewords come later: until they do, their limit is where this length ends.
-        if (entry && share[MAX_LENGTH-1-:l] != '0) limit_here <= limit[MAX_LENGTH-:l+1];
-        else if (beat && first) limit_here <= '0;
-        if (entry && share[MAX_LENGTH-l]) base_here <= rank - padded[MAX_LENGTH-l+:SYMBOL_BITS];
+        if (beat) begin
+          // Longer codewords come later: until they do, their limit is where this length ends.
+          if (entry && share[MAX_LENGTH-1-:l] != '0) limit_here <= limit[MAX_LENGTH-:l+1];
+          else if (first) limit_here <= '0;
+          if (entry && share[MAX_LENGTH-l]) base_here <= rank - padded[MAX_LENGTH-l+:SYMBOL_BITS];
+        end
       end
       assign limits[(l-1)*(l+2)/2+:l+1] = limit_here;
       assign bases[(l-1)*SYMBOL_BITS+:SYMBOL_BITS] = base_here;
     end
 
-    for (genvar r = 0; r < SYMBOLS; r++) begin : g_rank
-      logic [SYMBOL_BITS-1:0] symbol_here;
-      always_ff @(posedge aclk) begin
-        if (entry && rank == SYMBOL_BITS'(r)) symbol_here <= beat_data[SYMBOL_BITS-1:0];
+    always_ff @(posedge aclk) begin
+      if (entry) begin
+        for (int r = 0; r < SYMBOLS; r++) begin
+          if (rank == SYMBOL_BITS'(r)) begin
+            symbols[r*SYMBOL_BITS+:SYMBOL_BITS] <= beat_data[SYMBOL_BITS-1:0];
+          end
+        end
       end
-      assign symbols[r*SYMBOL_BITS+:SYMBOL_BITS] = symbol_here;
     end
   end else begin : g_fixed
     assign limits = LIMITS;
@@ -134,6 +138,12 @@ module huffq_code #(
     assign symbols = ORDER;
     assign ready = 1'b1;
     assign error = 1'b0;
+
+    huffq_lengths #(
+        .SYMBOL_BITS(SYMBOL_BITS),
+        .MAX_LENGTH(MAX_LENGTH),
+        .LENGTHS(LENGTHS)
+    ) check ();
 
     logic unused;
     assign unused = &{aclk, aresetn, beat, beat_data, beat_last};

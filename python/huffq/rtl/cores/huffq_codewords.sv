@@ -63,24 +63,27 @@ module huffq_codewords #(
         .error
     );
 
-    for (genvar s = 0; s < SYMBOLS; s++) begin : g_symbol
-      logic [3:0] length_here;
-      logic [MAX_LENGTH-1:0] codeword_here;
-      always_ff @(posedge aclk) begin
-        if (entry && beat_data[SYMBOL_BITS-1:0] == SYMBOL_BITS'(s)) begin
-          length_here <= beat_data[SYMBOL_BITS+:4];
-          codeword_here <= codeword;
-        end else if (beat && first) begin
-          length_here <= '0;
-          codeword_here <= '0;
+    always_ff @(posedge aclk) begin
+      if (beat) begin
+        for (int s = 0; s < SYMBOLS; s++) begin
+          if (entry && beat_data[SYMBOL_BITS-1:0] == SYMBOL_BITS'(s)) begin
+            entries[ENTRY*s+:ENTRY] <= {beat_data[SYMBOL_BITS+:4], codeword};
+          end else if (first) begin
+            entries[ENTRY*s+:ENTRY] <= '0;
+          end
         end
       end
-      assign entries[ENTRY*s+:ENTRY] = {length_here, codeword_here};
     end
   end else begin : g_fixed
     assign entries = ENTRIES;
     assign ready = 1'b1;
     assign error = 1'b0;
+
+    huffq_lengths #(
+        .SYMBOL_BITS(SYMBOL_BITS),
+        .MAX_LENGTH(MAX_LENGTH),
+        .LENGTHS(LENGTHS)
+    ) check ();
 
     logic unused;
     assign unused = &{aclk, aresetn, beat, beat_data, beat_last};

@@ -57,9 +57,12 @@ module huffq_decoder #(
   localparam logic [1:0] OK = 2'd0, NO_CODEWORD = 2'd1, ENDED_EARLY = 2'd2, WORDS_LEFT = 2'd3;
   localparam logic [1:0] IDLE = 2'd0, DECODE = 2'd1, SKIP = 2'd2;
 
-  if (WINDOW > WORD_BITS || MAX_LENGTH < 2 || MAX_LENGTH > 15 || SYMBOL_BITS > 8
-      || COUNT_BITS < 2 || (LANES >> COUNT_BITS) != 0) begin : g_check
+  if (MAX_LENGTH < 2 || MAX_LENGTH > 15 || SYMBOL_BITS < 1 || SYMBOL_BITS > 8 || LANES < 1
+      || COUNT_BITS < 2 || (LANES >> COUNT_BITS) != 0) begin : g_check_range
     huffq_parameters_out_of_range stop ();
+  end
+  if (WORD_BITS < WINDOW) begin : g_check_words
+    huffq_word_bits_below_lanes_times_max_length stop ();
   end
 
   logic [1:0] state;

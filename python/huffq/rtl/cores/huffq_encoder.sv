@@ -37,8 +37,12 @@ module huffq_encoder #(
   localparam int SYMBOLS = 2 ** SYMBOL_BITS;
   localparam int FILL_BITS = $clog2(2 * WORD_BITS + 1);
 
-  if (JOINED > WORD_BITS || MAX_LENGTH > 15 || SYMBOL_BITS > 8) begin : g_check
+  if (MAX_LENGTH < 2 || MAX_LENGTH > 15 || SYMBOL_BITS < 1 || SYMBOL_BITS > 8
+      || LANES < 1) begin : g_check_range
     huffq_parameters_out_of_range stop ();
+  end
+  if (WORD_BITS < JOINED) begin : g_check_words
+    huffq_word_bits_below_lanes_times_max_length stop ();
   end
 
   logic advance;  // every stage moves on
@@ -85,11 +89,13 @@ module huffq_encoder #(
   for (genvar i = 0; i < LANES; i++) begin : g_look
     localparam int LEFT = LANES - 1 - i;
     logic [SYMBOL_BITS-1:0] symbol;
+    logic [ENTRY-1:0] entry;
     assign symbol = s_symbol_tdata[SYMBOL_BITS*LEFT+:SYMBOL_BITS];
+    assign entry = s_symbol_tkeep[LEFT] ? entries[ENTRY*symbol+:ENTRY] : '0;
     always_ff @(posedge aclk) begin
       if (advance) begin
         looked_keep[i] <= s_symbol_tkeep[LEFT];
-        looked[ENTRY*i+:ENTRY] <= s_symbol_tkeep[LEFT] ? entries[ENTRY*symbol+:ENTRY] : '0;
+        looked[ENTRY*i+:ENTRY] <= entry;
       end
     end
   end
@@ -97,19 +103,23 @@ module huffq_encoder #(
   // ---- Joining the codewords of a beat ----------------------------------------------------------
 
   logic joined_valid, joined_last, joined_missing;
-  logic [JOINED-1:0] joined, join_bits;
-  logic [FILL_BITS-1:0] joined_length, join_length;
-  logic join_missing;
+  logic [JOINED-1:0] joined;
+  logic [FILL_BITS-1:0] joined_length;
+  logic [LANES-1:0] missing_here;
 
-  always_comb begin
-    join_bits = '0;
-    join_length = '0;
-    join_missing = 1'b0;
-    for (int i = 0; i < LANES; i++) begin
-      join_bits = join_bits | ({looked[ENTRY*i+:MAX_LENGTH], {JOINED - MAX_LENGTH{1'b0}}}
-          >> join_length);
-      join_length = join_length + FILL_BITS'(looked[ENTRY*i+MAX_LENGTH+:4]);
-      if (looked_keep[i] && looked[ENTRY*i+MAX_LENGTH+:4] == '0) join_missing = 1'b1;
+  for (genvar i = 0; i < LANES; i++) begin : g_join
+    logic [3:0] length_here;
+    logic [JOINED-1:0] bits_here, bits;
+    logic [FILL_BITS-1:0] length;
+    assign length_here = looked[ENTRY*i+MAX_LENGTH+:4];
+    assign bits_here = {looked[ENTRY*i+:MAX_LENGTH], {JOINED - MAX_LENGTH{1'b0}}};
+    assign missing_here[i] = looked_keep[i] && length_here == '0;
+    if (i == 0) begin : g_first
+      assign bits = bits_here;
+      assign length = FILL_BITS'(length_here);
+    end else begin : g_next
+      assign bits = g_join[i-1].bits | (bits_here >> g_join[i-1].length);
+      assign length = g_join[i-1].length + FILL_BITS'(length_here);
     end
   end
 
@@ -118,9 +128,9 @@ module huffq_encoder #(
     else if (advance) joined_valid <= looked_valid;
     if (advance) begin
       joined_last <= looked_last;
-      joined_missing <= join_missing;
-      joined <= join_bits;
-      joined_length <= join_length;
+      joined_missing <= missing_here != '0;
+      joined <= g_join[LANES-1].bits;
+      joined_length <= g_join[LANES-1].length;
     end
   end
 
