@@ -18,6 +18,8 @@ FILES = {
     "transformer": DATA / "transformer" / "codes.npz",
 }
 SPARSITIES = (0.2, 0.5, 0.8)
+REPEATED = "repeated"
+"""The group of arrays that no peer is measured on."""
 SAMPLE = (64, 32, 32)
 
 
@@ -103,11 +105,28 @@ def from_file(path: Path, group: str, pattern: str) -> Iterator[Input]:
                 yield Input(group, name, np.ascontiguousarray(x))
 
 
+def repeated(megabytes: float, pattern: str) -> Iterator[Input]:
+    """A real array's samples over and over, as large as the generated ones.
+
+    Coders that look for repetitions far back would measure nothing but how often they find them.
+    """
+    path = FILES["resnet20-4bit"]
+    if not path.is_file():
+        return
+    for array in from_file(path, REPEATED, "*"):
+        samples = max(1, round(megabytes * 2**20 / array.x[0].size))
+        if array.bits == 4 and fnmatchcase(f"repeated {array.name}", pattern):
+            x = np.resize(array.x, (samples, *array.x.shape[1:]))
+            yield Input(REPEATED, f"repeated {array.name}", x)
+            return
+
+
 def everything(megabytes: float, pattern: str) -> Iterator[Input]:
     for group, path in FILES.items():
         if path.is_file():
             yield from from_file(path, group, pattern)
     yield from generated(megabytes, pattern)
+    yield from repeated(megabytes, pattern)
 
 
 def absent() -> list[str]:

@@ -2,8 +2,9 @@
 
     python benches/throughput.py [--quick] [--arrays 'layer*'] [--peers 'zstd*'] [FILE.npz ...]
 
-Without FILE.npz it reads the real arrays that lie beside the checkout, where they do, and generates
-three; from a FILE.npz it takes the uint8 and int8 arrays, of 4-bit codes unless they need more.
+Without FILE.npz it reads the real arrays that lie beside the checkout, where they do, generates
+three, and repeats a real one to their size, without peers, which would find the repetition; from a
+FILE.npz it takes the uint8 and int8 arrays, of 4-bit codes unless they need more.
 
 - Speeds count one byte per symbol, whatever the form, in 10^9 bytes a second. They are medians of
   up to 15 runs; huffq and `np.copyto` of the whole array take turns, then the peers do. What takes
@@ -114,7 +115,8 @@ def rows_of(array: Input, running: list[peers.Peer], effort: Effort, quick: bool
     for codec in {row.codec for row in rows}:
         blobs = {row.checksum for row in rows if row.codec == codec}
         assert len(blobs) == 1, f"{codec}: the backends write different bytes"
-    cases = [case for peer in running for case in peers.cases(peer, array)]
+    fair = running if array.group != inputs.REPEATED else []
+    cases = [case for peer in fair for case in peers.cases(peer, array)]
     return rows + measure(cases, array.x, effort)[1:]
 
 
