@@ -52,7 +52,7 @@ def read_record(data: bytes, at: int) -> Record:
 def records(data: bytes) -> Iterator[Record]:
     """All records of a whole file."""
     at = 24
-    while at < len(data) - 24:
+    while at < len(data) - 36:
         record = read_record(data, at)
         yield record
         at += record.length
@@ -198,8 +198,9 @@ def decode_file(data: bytes) -> dict[str, Any]:
     version, zero, required, _, crc = struct.unpack_from("<HHIII", data, 8)
     check((version, zero, required) == (VERSION, 0, 0), "the version or a feature is unknown")
     check(crc == crc32c(data[:20]), "the header is damaged")
-    root_at, root_len, crc = struct.unpack_from("<QII", data, len(data) - 24)
-    check(crc == crc32c(data[-24:-12]), "the trailer is damaged")
+    root_at, root_len, form, crc = struct.unpack_from("<QI12sI", data, len(data) - 36)
+    check(crc == crc32c(data[-36:-12]), "the trailer is damaged")
+    check(form == data[8:20], "header and trailer differ")
     first, *rest, last = records(data)
     check(
         (last.kind, last.offset, last.length) == (ROOT, root_at, root_len), "the root is elsewhere"

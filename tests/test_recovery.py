@@ -98,7 +98,7 @@ def test_a_damaged_block_costs_its_samples_only(path: Path) -> None:
 def test_a_cut_off_footer_costs_nothing(path: Path) -> None:
     data = write(path)
     (root,) = records(data, reference_store.ROOT)
-    for end in (len(data) - 1, len(data) - 24, root.offset + 5, root.offset):
+    for end in (len(data) - 1, len(data) - 36, root.offset + 5, root.offset):
         path.write_bytes(data[:end])
         with pytest.raises(huffq.TruncatedFileError):
             huffq.open(path)
@@ -230,7 +230,7 @@ def file_of(schema: bytes, body: bytes, entries: list[tuple[int, ...]], totals: 
     front = header + struct.pack("<I", crc32c(header)) + record(1, schema) + body
     listed = b"".join(struct.pack("<QIQ", *entry) for entry in entries)
     root = record(5, struct.pack("<I", len(schema)) + schema + totals + listed)
-    trailer = struct.pack("<QI", len(front), len(root))
+    trailer = struct.pack("<QIHHII", len(front), len(root), reference_store.VERSION, 0, 0, 0)
     return front + root + trailer + struct.pack("<I", crc32c(trailer)) + b"HUFFQEND"
 
 
@@ -313,21 +313,33 @@ def test_names_of_a_megabyte_are_read(path: Path) -> None:
     np.testing.assert_array_equal(huffq.open(path)[name][:5], LABELS[:5])
 
 
+def with_form(data: bytearray, form: int, start: int, offset: int, value: int) -> bytearray:
+    """A file whose version or features, 12 bytes at `form`, have another `value` at an offset.
+
+    Their checksum follows them, and is that of the bytes from `start` on.
+    """
+    data = data.copy()
+    data[form + offset] = value
+    data[form + 12 : form + 16] = struct.pack("<I", crc32c(data[start : form + 12]))
+    return data
+
+
 def test_newer_files_are_named(path: Path) -> None:
     data = bytearray(write(path))
-    for offset, value, message in (
-        (8, 7, rf"version 7 .* reads version {reference_store.VERSION}"),
-        (12, 4, "requires features 0x00000004"),
-    ):
-        newer = bytearray(data)
-        newer[offset] = value
-        newer[20:24] = struct.pack("<I", crc32c(newer[:20]))
-        path.write_bytes(newer)
-        with pytest.raises(huffq.UnsupportedVersionError, match=message):
-            huffq.open(path)
-    data[16] = 1  # an optional feature
-    data[20:24] = struct.pack("<I", crc32c(data[:20]))
-    path.write_bytes(data)
+    # The trailer alone is looked at by who opens a file, the header by who finds no trailer.
+    cut = data[:-36]
+    trailer, header = (len(data) - 24, len(data) - 36), (8, 0)
+    for whole, (form, start) in ((data, trailer), (cut, header)):
+        for offset, value, message in (
+            (0, 7, rf"version 7 .* reads version {reference_store.VERSION}"),
+            (4, 4, "requires features 0x00000004"),
+        ):
+            newer = with_form(whole, form, start, offset, value)
+            path.write_bytes(newer)
+            with pytest.raises(huffq.UnsupportedVersionError, match=message):
+                huffq.open(path)
+    optional = 8
+    path.write_bytes(with_form(with_form(data, *trailer, optional, 1), *header, optional, 1))
     read_all(path)
 
 
@@ -339,6 +351,6 @@ def test_a_root_that_counts_more_ragged_samples_than_its_page_is_refused(path: P
     # The last entry ends with the number of samples so far, and that of the field's items.
     assert root.payload[-16:] == struct.pack("<QQ", 3, 5)
     forged = record(reference_store.ROOT, root.payload[:-16] + struct.pack("<QQ", 4, 5))
-    path.write_bytes(data[: root.offset] + forged + data[-24:])
+    path.write_bytes(data[: root.offset] + forged + data[-36:])
     with pytest.raises(huffq.CorruptFileError, match="the root counts other samples"):
         huffq.open(path)["tokens"][3]

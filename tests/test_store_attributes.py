@@ -35,7 +35,7 @@ def file_of(schema: dict[str, Any]) -> bytes:
     body = header + crc(header) + record(1, described)
     totals = bytes(sum(16 + 8 * 2 ** field["bits"] for field in schema["fields"]))
     root = record(5, struct.pack("<I", len(described)) + described + totals)
-    trailer = struct.pack("<QI", len(body), len(root))
+    trailer = struct.pack("<QIHHII", len(body), len(root), reference_store.VERSION, 0, 0, 0)
     return body + root + trailer + crc(trailer) + b"HUFFQEND"
 
 

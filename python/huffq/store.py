@@ -222,7 +222,7 @@ class Dataset:
             raise ValueError(f"fraction is {fraction}; it must be above 0 and at most 1")
         for number in range(len(self._shards)):
             reader = self._shards.reader(number)
-            reader.verify_schema()
+            reader.verify_front()
             bar = progress_bar("verify", total=reader.groups, unit="group", enabled=progress)
             with bar as advance:
                 for group in range(reader.groups):

@@ -261,9 +261,9 @@ impl StoreReader {
         })
     }
 
-    /// Checks the schema at the front of the file.
-    fn verify_schema(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.reader.verify_schema()).map_err(in_file(&self.path))
+    /// Checks header and schema at the front of the file.
+    fn verify_front(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.reader.verify_front()).map_err(in_file(&self.path))
     }
 
     /// Checks a group, and decodes a share of its blocks.

@@ -6,7 +6,7 @@
 //! group …       for each field its segments: a SEGMENT record, then its BLOCK records;
 //!               then the group's PAGE: where they lie, and copies of the SEGMENT records
 //! ROOT          the schema once more, and where each page lies
-//! trailer       24 bytes: where the root lies, checksum, magic
+//! trailer       36 bytes: where the root lies, version and features once more, checksum, magic
 //! ```
 //!
 //! A *group* is a number of samples of all fields. Between header and trailer everything is a
