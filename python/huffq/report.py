@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from huffq.field import Field
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from huffq.encode_report import EncodeReport
+    from huffq.scales import Numbers
     from huffq.store import Dataset
     from huffq.tiles import TileFigures
 
@@ -115,11 +118,17 @@ def info_table(dataset: Dataset) -> str:
     rows = []
     for name, field in dataset.fields.items():
         bits = field.bits or 8 * field.dtype.itemsize
-        scale = f"{field.scale.item():.6g}" if field.scale.size == 1 else "varies"
+        scale = _format_scale(field.scale)
         sizes = _sizes(field.encoded_bits, field.elements * bits, field.elements)
         shape = _format_shape(field.shape[1:])
         rows.append([name, shape, str(field.dtype), str(bits), scale, *sizes])
     return format_table(["field", "shape", "dtype", "bits", "scale", "bits/symbol", "ratio"], rows)
+
+
+def _format_scale(scale: Numbers | Field) -> str:
+    if isinstance(scale, Field):
+        return f"by sample: {scale.name}"
+    return f"{scale.item():.6g}" if scale.size == 1 else f"varies {list(scale.shape)}"
 
 
 def figures_table(what: str, figures: Mapping[str, TileFigures]) -> str:

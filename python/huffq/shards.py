@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,6 +54,9 @@ class Shards:
         self.starts = np.cumsum([0, *(shard.samples for shard in shards)])
         self.schema: dict[str, Any] = {}
         self.schema = json.loads(self.reader(0).schema)
+        # Nobody would touch a file that the manifest takes to be empty.
+        for number in np.flatnonzero(np.diff(self.starts) == 0).tolist():
+            self.reader(number)
 
     def __len__(self) -> int:
         return len(self._shards)
@@ -86,6 +90,12 @@ class Shards:
             if _forms(json.loads(reader.schema)) != _forms(first):
                 raise CorruptFileError(f"{shard.path} has other fields than {self._shards[0].path}")
         return reader
+
+    def touch(self, start: int, stop: int) -> None:
+        """Open the files of samples `start` to `stop`, before memory is taken for a wrong count."""
+        if len(self) > 1:
+            for number, _, _ in self.spans(start, stop):
+                self.reader(number)
 
     def spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Return the files that samples `start` to `stop` lie in: number, first and last + 1."""
@@ -151,6 +161,7 @@ def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[S
         listed = json.loads(read_url(manifest) if remote else Path(manifest).read_bytes())
         version, shards = listed["version"], listed["shards"]
         found = [Shard(_joined(path, shard["file"]), shard["samples"]) for shard in shards]
+        crc = listed.get("crc", _crc(shards))
     except FileNotFoundError:
         raise DataError(
             f"{path} is a folder without {MANIFEST}; huffq.write_manifest makes one of its shards"
@@ -166,7 +177,17 @@ def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[S
     numbers = [shard.samples for shard in found]
     if version != _VERSION or not found or not _are_counts(numbers):
         raise CorruptFileError(f"{manifest} is no list of shards; huffq.write_manifest makes one")
+    if crc != _crc(shards):
+        raise CorruptFileError(
+            f"{manifest} is damaged: its checksum differs; huffq.write_manifest makes a new one"
+        )
     return found
+
+
+def _crc(shards: Sequence[dict[str, Any]]) -> int:
+    """Return the checksum of a manifest's list."""
+    text = "".join(f"{shard['samples']} {shard['file']}\n" for shard in shards)
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def _joined(folder: str, file: str) -> str:
@@ -203,7 +224,6 @@ def write_manifest(
         OSError: A file cannot be read, or the manifest not be written.
     """
     target = Path(folder)
-    target.mkdir(exist_ok=True)
     files: list[Path] = []
     for part in [target] if parts is None else [Path(part) for part in parts]:
         if part.is_dir() and parts is not None and (part / MANIFEST).exists():
@@ -219,8 +239,10 @@ def write_manifest(
     listed = [
         {"file": os.path.relpath(shard.path, target), "samples": shard.samples} for shard in shards
     ]
+    manifest = {"version": _VERSION, "crc": _crc(listed), "shards": listed}
+    target.mkdir(exist_ok=True)
     with atomic_writer(target / MANIFEST) as file:
-        file.write(json.dumps({"version": _VERSION, "shards": listed}, indent=1).encode())
+        file.write(json.dumps(manifest, indent=1).encode())
     return shards
 
 

@@ -12,7 +12,7 @@ from huffq import _huffq
 from huffq._chunks import CHUNK_BYTES, chunks
 from huffq.codec import as_bytes, integer_array
 from huffq.codes import Codes
-from huffq.columns import Column, Ragged, Values, side_column
+from huffq.columns import Column, Ragged, Values, check_parameters, side_column
 from huffq.errors import DataError
 
 Batch: TypeAlias = "Values | Mapping[str, Values]"
@@ -70,23 +70,36 @@ def as_columns(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Column]:
     _check_names(named, bits)
     if not isinstance(batch, Mapping | Codes | Ragged | list | tuple):
         _check_integers(batch)
-    columns = {name: _as_column(name, x, bits, infer=infer) for name, x in named.items()}
+    beside = _sides(named)
+    columns = {
+        name: _as_column(name, x, bits, infer=infer, side=name in beside)
+        for name, x in named.items()
+    }
     counts = {name: len(column) for name, column in columns.items()}
     if not counts:
         raise DataError("a batch has no fields; give at least one array")
     if len(set(counts.values())) > 1:
         raise ValueError(f"the fields differ in their number of samples: {counts}")
+    check_parameters(columns)
     return columns
 
 
-def _as_column(name: str, x: Any, bits: Bits, *, infer: bool) -> Column:
+def _sides(batch: Mapping[str, Any]) -> set[str]:
+    """Return the names of the side fields that codes name."""
+    plain = [x.values if isinstance(x, Ragged) else x for x in batch.values()]
+    codes = [x for x in plain if isinstance(x, Codes)]
+    parameters = [parameter for x in codes for parameter in (x.scale, x.zero_point)]
+    return {parameter for parameter in parameters if isinstance(parameter, str)}
+
+
+def _as_column(name: str, x: Any, bits: Bits, *, infer: bool, side: bool) -> Column:
     if isinstance(x, list | tuple):
         try:
             x = Ragged.of(x)
         except ValueError as error:
             raise ValueError(f"field {name!r}: {error}") from None
     if isinstance(x, Ragged):
-        column = _as_column(name, x.values, bits, infer=infer)
+        column = _as_column(name, x.values, bits, infer=infer, side=side)
         return Column(column.items, x.lengths)
     width = bits.get(name) if isinstance(bits, Mapping) else bits
     if isinstance(x, Codes):
@@ -99,6 +112,8 @@ def _as_column(name: str, x: Any, bits: Bits, *, infer: bool) -> Column:
         return Column(x)
     array: npt.NDArray[Any] = np.asarray(x)
     _check_axis(name, array)
+    if side:
+        return side_column(name, array)
     if array.dtype not in (np.uint8, np.int8):
         if isinstance(bits, Mapping) and width is not None:
             _check_integers(array, name)

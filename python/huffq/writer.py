@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from huffq import _huffq
 from huffq._atomic import check_output
+from huffq._metadata import plain
 from huffq._progress import progress_bar
 from huffq.codec import Level
 from huffq.columns import Column, check_same_form
@@ -84,7 +85,7 @@ class Writer:
         """
         self.path = os.fspath(path)
         self._bits: Bits = bits
-        self._options = {"level": level, "metadata": _checked(metadata)}
+        self._options = {"level": level, "metadata": plain(metadata)}
         self._threads = threads
         self._resume = resume
         self._writer: _huffq.StoreWriter | None = None
@@ -142,7 +143,9 @@ class Writer:
 
         Raises:
             ValueError: A value does not fit its field's bits (names field, sample, value and
-                index), or the batch differs from the first in fields, bits, scale or sample shape.
+                index); or the batch differs from the first in fields, sample shape, bits, scale or
+                what else `Codes` have; or a side field that codes name is not there or does not
+                fit.
             TypeError: An array has a dtype that cannot be stored.
             OSError: The disk does not take it. The writer is given up then, and its whole groups
                 are left for ``resume=True``.
@@ -256,8 +259,9 @@ def encode_dataset(
     Raises:
         DataError: The source gave no samples.
         ValueError: A value does not fit its field's bits (names field, sample, value and index), or
-            batches differ in fields, bit width, scale or sample shape; `bits` names an unknown
-            field or contradicts `Codes`; or what is to be resumed has other options or metadata.
+            batches differ in fields, sample shape, bit width, scale or what else `Codes` have;
+            `bits` names an unknown field or contradicts `Codes`; a side field that codes name does
+            not fit; or what is to be resumed has other options or metadata.
         TypeError: An array's dtype cannot be stored, or a field's name is no string.
         OSError: The file cannot be written.
     """
@@ -286,15 +290,6 @@ def resume_point(path: str | os.PathLike[str]) -> int:
     """
     samples, _ = _huffq.resume_point(os.fspath(path))
     return samples
-
-
-def _checked(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    plain = dict(metadata or {})
-    try:
-        json.dumps(plain, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"metadata must be serialisable as JSON: {error}") from None
-    return plain
 
 
 def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> int:
