@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,8 +46,9 @@ class Ahead:
             joined = [_join(*pair) for pair in zip(rest, chunk, strict=True)] if rest else chunk
             samples = len(joined[0])
             whole = samples - samples % size
-            for batch in zip(*(_cut(v[:whole], size) for v in joined), strict=True):
-                yield dict(zip(names, batch, strict=True))
+            batches = zip(*(_cut(values[:whole], size) for values in joined), strict=True)
+            # Small batches come by the million: not a line of Python is run for one.
+            yield from map(dict, map(zip, repeat(names), batches))
             rest = [values[whole:] for values in joined] if whole < samples else []
         if rest:
             yield dict(zip(names, rest, strict=True))
