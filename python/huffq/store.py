@@ -135,7 +135,7 @@ class Dataset:
                     "bits": field.bits,
                     "scale": _plain(field.scale),
                     "zero_point": _plain(field.zero_point),
-                    "real_dtype": field.real_dtype,
+                    "real_dtype": field.real_dtype if field.bits else None,
                     "metadata": field.metadata,
                     "encoded_bits": field.encoded_bits,
                 }
