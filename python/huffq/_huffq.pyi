@@ -164,8 +164,12 @@ class StoreWriter:
 def resume_point(path: str | PathLike[str]) -> tuple[int, str | None]: ...
 def next_shard(path: str | PathLike[str]) -> int: ...
 def recover(
-    path: str | PathLike[str], out: str | PathLike[str], threads: int | None
-) -> tuple[list[tuple[int, int]], int, int, int]: ...
+    sources: Sequence[tuple[str | PathLike[str], int | None]],
+    out: str | PathLike[str],
+    shard_bytes: int | None,
+    threads: int | None,
+    advance: Callable[[int], object],
+) -> tuple[list[tuple[int, int]], int, list[tuple[int, int, int, int, str | None]]]: ...
 
 @final
 class StoreReader:
