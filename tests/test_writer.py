@@ -167,6 +167,7 @@ def test_resuming_ends_with_the_bytes_of_an_undisturbed_run(path: Path, after: i
     assert starts == [begin]
     assert report.samples == SAMPLES
     assert report.fields["conv"].symbols == CODES.size
+    assert report.fields["conv"].encoded == CODES[begin:].size
     assert report.encoded_bits == 8 * len(whole)
     assert path.read_bytes() == whole
 

@@ -11,8 +11,8 @@ use pyo3::prelude::*;
 use super::{PyTotals, py_totals};
 use crate::error::{in_file, threads as checked_threads};
 
-/// Totals, and seconds of encoding.
-type PyFieldSummary<'py> = (PyTotals<'py>, f64);
+/// Totals, symbols that were encoded, and the seconds that it took.
+type PyFieldSummary<'py> = (PyTotals<'py>, u64, f64);
 
 /// Path, samples, bytes.
 type PyShard = (PathBuf, u64, u64);
@@ -77,7 +77,8 @@ impl StoreWriter {
             let writer = self.lock().take().ok_or_else(closed)?;
             writer.finish().map_err(in_file(&self.path))
         })?;
-        let field = |f: &FieldSummary| (py_totals(py, &f.totals), f.encode_time.as_secs_f64());
+        let field =
+            |f: &FieldSummary| (py_totals(py, &f.totals), f.encoded, f.encode_time.as_secs_f64());
         let shard = |s: ShardSummary| (s.path, s.samples, s.bytes);
         let shards = summary.shards.into_iter().map(shard).collect();
         Ok((summary.samples, shards, summary.fields.iter().map(field).collect()))

@@ -18,7 +18,9 @@ use crate::segment::EncodedSegment;
 pub struct FieldSummary {
     /// What the files have of it.
     pub totals: Totals,
-    /// Time spent in encoding, summed over threads; that of a run that was resumed is not known.
+    /// Symbols that this writer encoded: not those that it resumed from.
+    pub encoded: u64,
+    /// Time that it took, summed over threads.
     pub encode_time: Duration,
 }
 
@@ -76,8 +78,11 @@ impl Files {
     }
 
     fn new(path: &Path, schema: Arc<Schema>, codings: Arc<[Coding]>) -> Self {
-        let field =
-            |coding| FieldSummary { totals: Totals::of(coding), encode_time: Duration::ZERO };
+        let field = |coding| FieldSummary {
+            totals: Totals::of(coding),
+            encoded: 0,
+            encode_time: Duration::ZERO,
+        };
         Self {
             path: path.to_owned(),
             shard: None,
@@ -123,6 +128,8 @@ impl Files {
         head.codebook = segment.codebook.clone().unwrap_or_default();
         shard.put_segment(field, place, head, segment)?;
         let time = segment.blocks.iter().map(|block| block.time).sum::<Duration>();
+        let symbols = segment.blocks.iter().flat_map(|block| &block.counts).sum::<u64>();
+        self.fields[field].encoded += symbols;
         self.fields[field].encode_time += segment.training_time + time;
         Ok(())
     }
