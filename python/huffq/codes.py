@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from huffq.codec import check_bits
+
 
 @dataclass(frozen=True, eq=False)
 class Codes:
@@ -37,10 +39,9 @@ class Codes:
             raise TypeError(f"codes are a {type(self.values).__name__}; give a uint8 or int8 array")
         if self.values.dtype not in (np.uint8, np.int8):
             raise TypeError(f"codes are {self.values.dtype}; they must be uint8 or int8")
+        check_bits(self.bits)
         for name in ("bits", "zero_point"):
             object.__setattr__(self, name, operator.index(getattr(self, name)))
-        if not 1 <= self.bits <= 8:
-            raise ValueError(f"bits is {self.bits}; it must lie between 1 and 8")
         object.__setattr__(self, "scale", as_scale(self.scale, self.values.shape[1:]))
 
     @property

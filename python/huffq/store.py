@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from huffq._remote import open_reader
 from huffq.errors import CorruptFileError
 from huffq.field import Array, Field
 from huffq.shards import Shards, find_shards
+
+if TYPE_CHECKING:
+    from typing import Self
 
 CACHE_BYTES = 1 << 24
 """Bytes of decoded blocks that an open file keeps unless told otherwise."""
@@ -38,6 +41,7 @@ def open(  # noqa: A001
         CorruptFileError: The file is foreign or damaged.
         TruncatedFileError: The file was cut off, or never finished.
         UnsupportedVersionError: Another version of huffq wrote it.
+        ValueError: `path` is empty, or `cache_bytes` negative.
         DataError: A folder has no manifest.
         ModuleNotFoundError: A URL needs a package that is not installed.
         OSError: The file cannot be read.
@@ -50,7 +54,8 @@ class Dataset:
 
     ``len(dataset)`` is the number of samples; ``name in dataset`` tells whether it has a field of
     that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and
-    of forked processes, may read one dataset. It pickles as its path.
+    of forked processes, may read one dataset. It pickles as its path. A ``with`` block closes it at
+    its end; one that is not closed lets its files go when nobody refers to it any more.
 
     Attributes:
         path: The file or folder.
@@ -66,6 +71,10 @@ class Dataset:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.path = os.fspath(path)
+        if not self.path:
+            raise ValueError("the path is empty; give that of a .huffq file or folder")
+        if cache_bytes < 0:
+            raise ValueError(f"cache_bytes is {cache_bytes}; it must be at least 0")
         self._threads = threads
         self._cache_bytes = cache_bytes
         self._shards = Shards(find_shards(self.path, self._open), self._open)
@@ -110,6 +119,19 @@ class Dataset:
     def __repr__(self) -> str:
         return f"<huffq dataset {self.path!r}: {len(self)} samples, {len(self.fields)} fields>"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the files go; reading afterwards is a ValueError.
+
+        Reads that are under way in other threads are not disturbed. Arrays that were read stay.
+        """
+        self._shards.close(self.path)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Dataset, (self.path, self._threads, self._cache_bytes)
 
@@ -153,11 +175,12 @@ class Dataset:
 
         Raises:
             KeyError: There is no such field.
+            TypeError: `fields` is one string.
             CorruptFileError: A block is damaged.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        chosen = [self[name] for name in (self.fields if fields is None else fields)]
+        chosen = [self[name] for name in (self.fields if fields is None else names(fields))]
         if not chosen:
             raise ValueError("fields is empty; name at least one")
         return self._batches(batch_size, chosen, start)
@@ -165,17 +188,17 @@ class Dataset:
     def _batches(
         self, batch_size: int, chosen: list[Field], start: int
     ) -> Iterator[dict[str, Any]]:
-        names = [field.name for field in chosen]
+        keys = [field.name for field in chosen]
         rest: list[Any] = []
         for chunk in self._chunks(batch_size, chosen, start):
             joined = [_join(*pair) for pair in zip(rest, chunk, strict=True)] if rest else chunk
             samples = len(joined[0])
             whole = samples - samples % batch_size
             for batch in zip(*(_cut(v[:whole], batch_size) for v in joined), strict=True):
-                yield dict(zip(names, batch, strict=True))
+                yield dict(zip(keys, batch, strict=True))
             rest = [values[whole:] for values in joined] if whole < samples else []
         if rest:
-            yield dict(zip(names, rest, strict=True))
+            yield dict(zip(keys, rest, strict=True))
 
     def _chunks(self, batch_size: int, chosen: list[Field], start: int) -> Iterator[list[Any]]:
         """Yield as many samples at a time as are worth decoding together."""
@@ -184,6 +207,7 @@ class Dataset:
         for shard, first, last in self._shards.spans(max(start, 0), len(self)):
             reader = self._shards.reader(shard)
             for chunk in reader.batches(numbers, first, last, step, self._threads):
+                self._shards.check_open()
                 samples = min(step, last - first)
                 yield [
                     field.unpack(samples, np.asarray(codes), lengths)
@@ -228,6 +252,17 @@ class Dataset:
                 for group in range(reader.groups):
                     reader.verify_group(group, fraction, self._threads)
                     advance(1)
+
+
+def names(fields: Sequence[str]) -> Sequence[str]:
+    """Demand a list of names where one string would be taken for its letters.
+
+    Raises:
+        TypeError: It is a string.
+    """
+    if isinstance(fields, str):
+        raise TypeError(f"fields is the string {fields!r}; give a list of names, [{fields!r}]")
+    return fields
 
 
 def _cut(values: Any, size: int) -> Any:

@@ -55,7 +55,7 @@ class ActivationDataset(Dataset[Any]):
     Raises:
         KeyError: There is no field of that name.
         TypeError: A side field has a dtype that torch does not know; or that of real values is no
-            floating one.
+            floating one; or `fields` is one string.
         ValueError: A side field is to be dequantised, or there are no fields.
         HuffqError, OSError: As for `huffq.open`.
     """
@@ -77,7 +77,7 @@ class ActivationDataset(Dataset[Any]):
         self._opened: tuple[int, huffq.store.Dataset] | None = None
         self.cache_bytes = cache_bytes
         store = self.store
-        self.fields = tuple(store.fields if fields is None else fields)
+        self.fields = tuple(store.fields if fields is None else huffq.store.names(fields))
         everywhere = [name for name in self.fields if name in store and store[name].bits]
         real = (everywhere if dequantize else ()) if isinstance(dequantize, bool) else dequantize
         self._real = frozenset(real)
@@ -134,6 +134,8 @@ class ActivationDataset(Dataset[Any]):
         if field.ragged:
             samples = field[numbers]
             lengths = [len(sample) for sample in samples]
+            if not samples:
+                return []
             values = empty(sum(lengths))
             return list(torch.split(self._fill(values, field, np.concatenate(samples)), lengths))
         values = empty(len(numbers))
@@ -217,6 +219,7 @@ class BlockSampler(Sampler[list[int]]):
             sharing them equally; where they do not divide, some of them come twice then.
 
     Raises:
+        TypeError: A number is no integer.
         ValueError: A number is out of range.
     """
 
@@ -312,5 +315,7 @@ def _form(field: Field) -> tuple[float, float]:
 
 def _at_least(least: int, **numbers: int | None) -> None:
     for name, number in numbers.items():
+        if not isinstance(number, int | np.integer | None):
+            raise TypeError(f"{name} is {number!r}; give a whole number")
         if number is not None and number < least:
             raise ValueError(f"{name} is {number}; it must be at least {least}")
