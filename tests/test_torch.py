@@ -242,3 +242,13 @@ def test_the_real_torch_is_not_shadowed() -> None:
     code = "import huffq; print('torch' in vars(huffq), huffq.torch.dataset.torch.__name__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False torch\n"
+
+
+def test_no_samples_are_an_empty_batch(path: Path, tokens: Path) -> None:
+    assert len(ActivationDataset(path).__getitems__([])) == 0
+    assert len(ActivationDataset(tokens, ["resid", "ids"]).__getitems__([])) == 0
+
+
+def test_a_string_is_no_list_of_fields(path: Path) -> None:
+    with pytest.raises(TypeError, match="fields is the string 'label'; give a list of names"):
+        ActivationDataset(path, "label")  # type: ignore[arg-type]

@@ -64,6 +64,7 @@ class Ahead:
         for shard, first, last in self.shards.spans(max(start, 0), int(self.shards.starts[-1])):
             reader = self.shards.reader(shard)
             for chunk in reader.batches(numbers, first, last, step, self.threads):
+                self.shards.check_open()
                 samples = min(step, last - first)
                 read = {
                     field.name: field.unpack(samples, np.asarray(codes), lengths)

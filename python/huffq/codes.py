@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq._metadata import plain
+from huffq.codec import check_bits
 from huffq.scales import (
     Parameter,
     as_real_dtype,
@@ -65,9 +66,7 @@ class Codes:
             raise TypeError(f"codes are a {type(self.values).__name__}; give a uint8 or int8 array")
         if self.values.dtype not in (np.uint8, np.int8):
             raise TypeError(f"codes are {self.values.dtype}; they must be uint8 or int8")
-        bits = operator.index(self.bits)
-        if not 1 <= bits <= 8:
-            raise ValueError(f"bits is {bits}; it must lie between 1 and 8")
+        check_bits(self.bits)
         scale, zero_point, real_dtype = self.scale, self.zero_point, self.real_dtype
         if not isinstance(scale, str):
             scale = as_scale(scale, self.values.shape[1:])
@@ -77,6 +76,7 @@ class Codes:
             real_dtype = as_real_dtype(real_dtype)
         elif not isinstance(scale, str):
             real_dtype = scale.dtype.name
+        bits = operator.index(self.bits)
         checked = {"bits": bits, "scale": scale, "zero_point": zero_point, "real_dtype": real_dtype}
         for name, value in (checked | {"metadata": plain(self.metadata)}).items():
             object.__setattr__(self, name, value)

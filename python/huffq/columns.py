@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from huffq._lazy import is_lazy
 from huffq.attributes import attributes_of
 from huffq.codec import as_bytes
 from huffq.codes import Codes
@@ -37,9 +39,9 @@ class Ragged:
             lengths = lengths.astype(np.int64)
         if lengths.ndim != 1 or not np.issubdtype(lengths.dtype, np.integer):
             raise TypeError(f"lengths are {lengths.dtype} {lengths.shape}; give integers [samples]")
-        if not isinstance(self.values, Codes):
+        if not isinstance(self.values, Codes) and not is_lazy(self.values):
             object.__setattr__(self, "values", np.asarray(self.values))
-        items = len(self.values.values if isinstance(self.values, Codes) else self.values)
+        items = (self.values.values if isinstance(self.values, Codes) else self.values).shape[0]
         if (lengths < 0).any() or lengths.sum() != items:
             raise ValueError(
                 f"the lengths of ragged samples add up to {lengths.sum()}; there are {items} items"
@@ -82,8 +84,13 @@ class Column:
         """The codes, or the elements."""
         return self.items.values if isinstance(self.items, Codes) else self.items
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the codes or elements."""
+        return math.prod(self.array.shape) * self.array.dtype.itemsize
+
     def __len__(self) -> int:
-        return len(self.array if self.lengths is None else self.lengths)
+        return int((self.array if self.lengths is None else self.lengths).shape[0])
 
     def __getitem__(self, samples: slice) -> Column:
         if self.lengths is None:

@@ -77,8 +77,8 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
 
     Returns:
         The table: sample shape, bit width, share of zeros, entropy and coded bits per symbol, coded
-        size over that at the bit width (smaller is better), and symbols coded per second of one
-        thread.
+        size over that at the bit width (smaller is better), and symbols that this run coded per
+        second of one thread.
     """
     header = ["field", "shape", "bits", "zeros", "entropy", "bits/symbol", "ratio", "encode"]
     rows = [
@@ -89,10 +89,11 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             _format_number(field.zeros, 2),
             _format_number(field.entropy, 3),
             *_sizes(field.encoded_bits, field.raw_bits, field.elements),
-            format_rate(field.symbols, field.encode_seconds),
+            format_rate(field.encoded, field.encode_seconds),
         ]
         for name, field in report.fields.items()
     ]
+    encoded = sum(field.encoded for field in report.fields.values())
     encode_seconds = sum(field.encode_seconds for field in report.fields.values())
     rows.append(
         [
@@ -102,7 +103,7 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             "",
             _format_number(report.entropy, 3),
             *_sizes(report.encoded_bits, report.raw_bits, report.symbols),
-            format_rate(report.symbols, encode_seconds),
+            format_rate(encoded, encode_seconds),
         ]
     )
     if decode_seconds is not None:

@@ -51,6 +51,7 @@ class Shards:
         self._shards = shards
         self._open = open_
         self._readers: OrderedDict[int, _huffq.StoreReader] = OrderedDict()
+        self._closed: str | None = None
         self.starts = np.cumsum([0, *(shard.samples for shard in shards)])
         self.schema: dict[str, Any] = {}
         self.schema = json.loads(self.reader(0).schema)
@@ -61,17 +62,37 @@ class Shards:
     def __len__(self) -> int:
         return len(self._shards)
 
+    def close(self, path: str) -> None:
+        """Let the files of the dataset `path` go."""
+        self._closed = path
+        self._shards = [shard._replace(reader=None) for shard in self._shards]
+        self._readers.clear()
+
+    def check_open(self) -> None:
+        """Demand that it was not closed.
+
+        Raises:
+            ValueError: It was.
+        """
+        if self._closed is not None:
+            raise ValueError(f"{self._closed} is closed; open it again with huffq.open")
+
     def reader(self, number: int) -> _huffq.StoreReader:
         """Return the open file of that number.
 
         Raises:
+            ValueError: The dataset was closed.
             CorruptFileError: It is damaged, or not what the manifest says.
             OSError: It cannot be read.
         """
         reader = self._readers.get(number)
         if reader is None:
+            self.check_open()
             reader = self._checked(number)
             self._readers[number] = reader
+            if self._closed is not None:
+                # Another thread has closed it meanwhile.
+                self._readers.clear()
             while len(self._readers) > _OPEN_SHARDS:
                 # Another thread may have been faster.
                 self._readers.pop(next(iter(self._readers)), None)

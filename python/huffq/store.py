@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy.typing as npt
 
@@ -17,6 +17,9 @@ from huffq.field import Field
 from huffq.quantisation import fields_to_dequantize
 from huffq.scales import Numbers, require_floating
 from huffq.shards import Shards, find_shards
+
+if TYPE_CHECKING:
+    from typing import Self
 
 CACHE_BYTES = 1 << 24
 """Bytes of decoded blocks that an open file keeps unless told otherwise."""
@@ -37,6 +40,7 @@ def open(  # noqa: A001
         CorruptFileError: The file is foreign or damaged.
         TruncatedFileError: The file was cut off, or never finished.
         UnsupportedVersionError: Another version of huffq wrote it.
+        ValueError: `path` is empty, or `cache_bytes` negative.
         DataError: A folder has no manifest.
         ModuleNotFoundError: A URL needs a package that is not installed.
         OSError: The file cannot be read.
@@ -49,7 +53,8 @@ class Dataset:
 
     ``len(dataset)`` is the number of samples; ``name in dataset`` tells whether it has a field of
     that name. It is no iterable: loop over `fields` or `iter_batches`. Any number of threads, and
-    of forked processes, may read one dataset. It pickles as its path.
+    of forked processes, may read one dataset. It pickles as its path. A ``with`` block closes it at
+    its end; one that is not closed lets its files go when nobody refers to it any more.
 
     Attributes:
         path: The file or folder.
@@ -65,6 +70,10 @@ class Dataset:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.path = os.fspath(path)
+        if not self.path:
+            raise ValueError("the path is empty; give that of a .huffq file or folder")
+        if cache_bytes < 0:
+            raise ValueError(f"cache_bytes is {cache_bytes}; it must be at least 0")
         self._threads = threads
         self._cache_bytes = cache_bytes
         self._shards = Shards(find_shards(self.path, self._open), self._open)
@@ -114,6 +123,19 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<huffq dataset {self.path!r}: {len(self)} samples, {len(self.fields)} fields>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the files go; reading afterwards is a ValueError.
+
+        Reads that are under way in other threads are not disturbed. Arrays that were read stay.
+        """
+        self._shards.close(self.path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Dataset, (self.path, self._threads, self._cache_bytes)
@@ -169,12 +191,13 @@ class Dataset:
         Raises:
             KeyError: There is no such field, or it is not among those that are wanted.
             CorruptFileError: A block is damaged.
-            TypeError: `dtype` is no floating-point one.
+            TypeError: `fields` is one string, or `dtype` is no floating-point one.
             ValueError: A side field is to be dequantised; no fields are wanted, or no samples.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        chosen = {name: self[name] for name in (self.fields if fields is None else fields)}
+        wanted = self.fields if fields is None else names(fields)
+        chosen = {name: self[name] for name in wanted}
         if not chosen:
             raise ValueError("fields is empty; name at least one")
         real = fields_to_dequantize(dequantize, chosen)
@@ -208,3 +231,14 @@ class Dataset:
 def _plain(parameter: Numbers | Field) -> Any:
     """Return a scale or a zero point as JSON has it."""
     return {"field": parameter.name} if isinstance(parameter, Field) else parameter.tolist()
+
+
+def names(fields: Sequence[str]) -> Sequence[str]:
+    """Demand a list of names where one string would be taken for its letters.
+
+    Raises:
+        TypeError: It is a string.
+    """
+    if isinstance(fields, str):
+        raise TypeError(f"fields is the string {fields!r}; give a list of names, [{fields!r}]")
+    return fields

@@ -18,7 +18,7 @@ from huffq import _huffq
 from huffq._atomic import check_output
 from huffq._metadata import plain
 from huffq._progress import progress_bar
-from huffq.codec import Level
+from huffq.codec import Level, check_bits
 from huffq.columns import Column, check_same_form
 from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import DataError
@@ -81,8 +81,11 @@ class Writer:
 
         Raises:
             OSError: The file has no place; or a folder holds shards already.
-            ValueError: `append` and `resume` are both given, or `shard_bytes` is below 1.
+            ValueError: `append` and `resume` are both given, or `shard_bytes` is below 1, or a
+                number of bits is not 1 to 8.
+            TypeError: `bits` are no integers, or `metadata` is no mapping.
         """
+        _check_options(bits, metadata)
         self.path = os.fspath(path)
         self._bits: Bits = bits
         self._options = {"level": level, "metadata": plain(metadata)}
@@ -262,7 +265,8 @@ def encode_dataset(
             batches differ in fields, sample shape, bit width, scale or what else `Codes` have;
             `bits` names an unknown field or contradicts `Codes`; a side field that codes name does
             not fit; or what is to be resumed has other options or metadata.
-        TypeError: An array's dtype cannot be stored, or a field's name is no string.
+        TypeError: An array's dtype cannot be stored, a field's name is no string, or an option is
+            of a wrong type.
         OSError: The file cannot be written.
     """
     writer = Writer(path, bits, level, threads, metadata, shard_bytes, append, resume)
@@ -292,6 +296,13 @@ def resume_point(path: str | os.PathLike[str]) -> int:
     return samples
 
 
+def _check_options(bits: Bits, metadata: Mapping[str, Any] | None) -> None:
+    for name, width in bits.items() if isinstance(bits, Mapping) else [("", bits)]:
+        check_bits(width, f"bits[{name!r}]" if name else "bits")
+    if not isinstance(metadata, Mapping | None):
+        raise TypeError(f"metadata is a {type(metadata).__name__}; give a dict, such as {{'a': 1}}")
+
+
 def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> int:
     folder = Path(path)
     if not folder.exists():
@@ -309,6 +320,7 @@ def _field_report(
     field: dict[str, Any],
     samples: int,
     totals: tuple[int, int, npt.NDArray[np.uint64]],
+    encoded: int,
     seconds: float,
 ) -> FieldReport:
     items, record_bytes, counts = totals
@@ -322,5 +334,6 @@ def _field_report(
         elements=items * math.prod(item_shape),
         counts=counts.astype(np.int64),
         encoded_bits=8 * record_bytes,
+        encoded=encoded,
         encode_seconds=seconds,
     )

@@ -57,7 +57,7 @@ class ActivationDataset(Dataset[Any]):
     Raises:
         KeyError: There is no field of that name.
         TypeError: A side field has a dtype that torch does not know; or that of real values is no
-            floating one.
+            floating one; or `fields` is one string.
         ValueError: A side field is to be dequantised, or there are no fields.
         HuffqError, OSError: As for `huffq.open`.
     """
@@ -79,7 +79,8 @@ class ActivationDataset(Dataset[Any]):
         self._opened: tuple[int, huffq.store.Dataset] | None = None
         self.cache_bytes = cache_bytes
         store = self.store
-        chosen = {name: store[name] for name in (store.fields if fields is None else fields)}
+        wanted = store.fields if fields is None else huffq.store.names(fields)
+        chosen = {name: store[name] for name in wanted}
         if not chosen:
             raise ValueError("fields is empty; name at least one")
         self.fields = tuple(chosen)
@@ -133,6 +134,8 @@ class ActivationDataset(Dataset[Any]):
         field = self.store[name]
         if field.ragged:
             samples = field[numbers]
+            if not samples:
+                return []
             lengths = np.array([len(sample) for sample in samples])
             values, stored = empty(lengths.sum()), np.concatenate(samples)
             self._fill(values, field, stored, lambda side: by_item(side[numbers], lengths))

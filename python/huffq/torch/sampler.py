@@ -45,6 +45,7 @@ class BlockSampler(Sampler[list[int]]):
             sharing them equally; where they do not divide, some of them come twice then.
 
     Raises:
+        TypeError: A number is no integer.
         ValueError: A number is out of range.
     """
 
@@ -140,5 +141,7 @@ def _form(field: Field) -> tuple[float, float]:
 
 def _at_least(least: int, **numbers: int | None) -> None:
     for name, number in numbers.items():
+        if not isinstance(number, int | np.integer | None):
+            raise TypeError(f"{name} is {number!r}; give a whole number")
         if number is not None and number < least:
             raise ValueError(f"{name} is {number}; it must be at least {least}")
