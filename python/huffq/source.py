@@ -12,7 +12,7 @@ from huffq import _huffq
 from huffq._chunks import CHUNK_BYTES, chunks
 from huffq.codec import as_bytes, integer_array
 from huffq.codes import Codes
-from huffq.columns import Column, Ragged, Values, check_parameters, side_column
+from huffq.columns import Column, Ragged, Values, side_column
 from huffq.errors import DataError
 
 Batch: TypeAlias = "Values | Mapping[str, Values]"
@@ -80,7 +80,6 @@ def as_columns(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Column]:
         raise DataError("a batch has no fields; give at least one array")
     if len(set(counts.values())) > 1:
         raise ValueError(f"the fields differ in their number of samples: {counts}")
-    check_parameters(columns)
     return columns
 
 
