@@ -13,7 +13,7 @@ from huffq._chunks import chunks
 from huffq._lazy import chunk_rows, is_lazy
 from huffq.codec import as_bytes, integer_array
 from huffq.codes import Codes
-from huffq.columns import Column, Ragged, Values, check_parameters, side_column
+from huffq.columns import Column, Ragged, Values, side_column
 from huffq.errors import DataError
 
 Batch: TypeAlias = "Values | Mapping[str, Values]"
@@ -79,7 +79,6 @@ def as_columns(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Column]:
         raise DataError("a batch has no fields; give at least one array")
     if len(set(counts.values())) > 1:
         raise ValueError(f"the fields differ in their number of samples: {counts}")
-    check_parameters(columns)
     return columns
 
 

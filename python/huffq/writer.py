@@ -19,7 +19,7 @@ from huffq._atomic import check_output
 from huffq._metadata import plain
 from huffq._progress import progress_bar
 from huffq.codec import Level, check_bits
-from huffq.columns import Column, check_same_form
+from huffq.columns import Column, check_parameters, check_same_form
 from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import DataError
 from huffq.shards import MANIFEST, check_same_fields, listed_files, write_manifest
@@ -157,6 +157,7 @@ class Writer:
 
     def write_columns(self, columns: dict[str, Column]) -> int:
         """Append samples that `huffq.source` has looked at; as `write`."""
+        check_parameters(columns)
         if not self._writer:
             self._start(columns)
         assert self._writer is not None
