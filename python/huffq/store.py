@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from huffq import _huffq
+from huffq._arguments import check_list, check_whole
 from huffq._progress import progress_bar
 from huffq._remote import open_reader
 from huffq.errors import CorruptFileError
@@ -41,7 +42,8 @@ def open(  # noqa: A001
         CorruptFileError: The file is foreign or damaged.
         TruncatedFileError: The file was cut off, or never finished.
         UnsupportedVersionError: Another version of huffq wrote it.
-        ValueError: `path` is empty, or `cache_bytes` negative.
+        ValueError: `path` is empty, or a number out of range.
+        TypeError: A number is no integer.
         DataError: A folder has no manifest.
         ModuleNotFoundError: A URL needs a package that is not installed.
         OSError: The file cannot be read.
@@ -73,8 +75,8 @@ class Dataset:
         self.path = os.fspath(path)
         if not self.path:
             raise ValueError("the path is empty; give that of a .huffq file or folder")
-        if cache_bytes < 0:
-            raise ValueError(f"cache_bytes is {cache_bytes}; it must be at least 0")
+        check_whole(0, cache_bytes=cache_bytes)
+        check_whole(1, threads=threads)
         self._threads = threads
         self._cache_bytes = cache_bytes
         self._shards = Shards(find_shards(self.path, self._open), self._open)
@@ -120,6 +122,7 @@ class Dataset:
         return f"<huffq dataset {self.path!r}: {len(self)} samples, {len(self.fields)} fields>"
 
     def __enter__(self) -> Self:
+        self._shards.check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -175,12 +178,15 @@ class Dataset:
 
         Raises:
             KeyError: There is no such field.
-            TypeError: `fields` is one string.
+            TypeError: `fields` is one string, or a number no integer.
+            ValueError: A number is out of range.
             CorruptFileError: A block is damaged.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        chosen = [self[name] for name in (self.fields if fields is None else names(fields))]
+        check_whole(1, batch_size=batch_size)
+        check_whole(0, start=start)
+        if fields is not None:
+            check_list("fields", fields)
+        chosen = [self[name] for name in (self.fields if fields is None else fields)]
         if not chosen:
             raise ValueError("fields is empty; name at least one")
         return self._batches(batch_size, chosen, start)
@@ -242,8 +248,8 @@ class Dataset:
         Raises:
             CorruptFileError: Names the first damaged part.
         """
-        if not 0 < fraction <= 1:
-            raise ValueError(f"fraction is {fraction}; it must be above 0 and at most 1")
+        if isinstance(fraction, str) or not 0 < fraction <= 1:
+            raise ValueError(f"fraction is {fraction!r}; it must be above 0 and at most 1")
         for number in range(len(self._shards)):
             reader = self._shards.reader(number)
             reader.verify_schema()
@@ -252,17 +258,6 @@ class Dataset:
                 for group in range(reader.groups):
                     reader.verify_group(group, fraction, self._threads)
                     advance(1)
-
-
-def names(fields: Sequence[str]) -> Sequence[str]:
-    """Demand a list of names where one string would be taken for its letters.
-
-    Raises:
-        TypeError: It is a string.
-    """
-    if isinstance(fields, str):
-        raise TypeError(f"fields is the string {fields!r}; give a list of names, [{fields!r}]")
-    return fields
 
 
 def _cut(values: Any, size: int) -> Any:
