@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -193,7 +192,9 @@ def _place(path: str, *, folder: bool) -> Iterator[None]:
         yield
     except BaseException:
         if folder:
-            shutil.rmtree(path)
+            for file in Path(path).iterdir():
+                file.unlink()
+            Path(path).rmdir()
         raise
 
 
