@@ -27,14 +27,18 @@ pub fn encode<'py>(
     let bits = bits.map(|bits| byte("bits", bits, "lie between 1 and 8")).transpose()?;
     let level = Level::by_name(level).map_err(to_py)?;
     let axes = sample_axes(axes, shape.get(1..).unwrap_or_default());
-    let blob = py.detach(|| {
+    let encoded = py.detach(|| {
         let alphabet = match bits {
             Some(bits) => Alphabet::new(bits, signed)?,
             None => Alphabet::infer(codes, signed),
         };
         array::encode(codes, &shape, alphabet, level, axes, threads)
     });
-    Ok(PyBytes::new(py, &blob.map_err(to_py)?))
+    let encoded = encoded.map_err(to_py)?;
+    PyBytes::new_with(py, encoded.encoded_len(), |bytes| {
+        py.detach(|| encoded.write(bytes));
+        Ok(())
+    })
 }
 
 /// The axes of a sample as Python gives them, or the usual ones of its shape.

@@ -18,6 +18,13 @@ use crate::{Alphabet, Backend, Codebook, Level};
 /// Symbols below which training a codebook is not worth a try.
 const MIN_TRAINING: usize = 1 << 12;
 
+/// Blocks of a segment that are encoded ahead: if the codebook makes none of them smaller, the
+/// others are spared trying it, which takes longer than all the rest.
+const PROBES: usize = 4;
+
+/// Blocks that each of those speaks for, at least.
+const LEAST_PER_PROBE: usize = 8;
+
 /// What the blocks of one field have in common, from its first segment to its last.
 #[derive(Clone, Debug)]
 pub struct Form {
@@ -135,6 +142,9 @@ impl<'a> Prepared<'a> {
         let mut prepared = Self { blocks, items, symbols, codebook: None, time: Duration::ZERO };
         if form.level.has_codebooks() && prepared.symbols.len() >= MIN_TRAINING {
             prepared.codebook = Some(prepared.train(backend, form)?);
+            if !prepared.pays(backend, form)? {
+                prepared.codebook = None;
+            }
         }
         prepared.time = begin.elapsed();
         Ok(prepared)
@@ -171,6 +181,22 @@ impl<'a> Prepared<'a> {
         Codebook::train_on(level, backend, &slabs, symbols.len(), cut.geometry(), alphabet)
     }
 
+    /// Whether the codebook makes a block smaller, as far as a few of many blocks tell.
+    fn pays(&self, backend: Backend, form: &Form) -> Result<bool> {
+        let step = self.blocks.len() / PROBES;
+        if step < LEAST_PER_PROBE {
+            return Ok(true);
+        }
+        for place in (0..PROBES).map(|probe| probe * step + step / 2) {
+            let encode = |coder: &mut Coder| self.encode_block(form, coder, place, false);
+            let block = Coder::with(backend, encode)?;
+            if block.bytes.len() < block.alone_len {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn symbols(&self, cut: &Cut, block: usize) -> &[u8] {
         let start = cut.symbols(self.blocks.start, self.items).start;
         let symbols = cut.symbols(block, self.items);
@@ -190,8 +216,8 @@ impl<'a> Prepared<'a> {
         let symbols = self.symbols(&form.cut, block);
         let codebook = self.codebook.as_ref().filter(|_| !alone);
         let codebook = codebook.map(|book| for_slab(book, &form.cut.slab(block, self.items)));
-        let mut bytes = Vec::new();
         let plan = coder.plan(symbols, form.alphabet)?;
+        let mut bytes = Vec::with_capacity(plan.encoded_len());
         coder.encode(symbols, &plan, codebook.as_deref(), &mut bytes)?;
         let alone_len = plan.encoded_len();
         Ok(EncodedBlock { bytes, counts: plan.counts, time: begin.elapsed(), alone_len })

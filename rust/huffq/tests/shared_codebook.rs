@@ -211,7 +211,7 @@ fn an_array_and_another_codebook_are_refused() {
     let (dense, max) = (book(LEVELS[0], &[9], alphabet, 9), book(LEVELS[1], &[9], alphabet, 9));
     let shared = dense.encode(&[3; 9], None, ONE).unwrap();
     let axes = Axes::of_shape(&[]);
-    let alone = array::encode(&[3; 9], &[9], alphabet, Level::Dense, axes, ONE).unwrap();
+    let alone = array::encode(&[3; 9], &[9], alphabet, Level::Dense, axes, ONE).unwrap().to_bytes();
     for error in [
         max.open(&shared).unwrap_err(),
         dense.open(&alone).unwrap_err(),

@@ -11,6 +11,11 @@ use crate::{Alphabet, Axes, Backend, Codebook, Level, checksum};
 
 const WHAT: &str = "encoded array";
 
+/// Bytes of an array that caches do not keep until it is used. Its blocks are decoded in a cache
+/// and then copied past it, which takes less time than decoding them where they belong: 0.6 to 0.75
+/// of it at level fast.
+pub(super) const BEYOND_CACHES: usize = 1 << 24;
+
 /// A self-contained blob whose header was read and found right.
 #[derive(Debug)]
 pub struct Blob<'a> {
@@ -110,11 +115,21 @@ impl<'a> Blob<'a> {
         parallel::map(
             threads,
             work.collect(),
-            || (),
-            |(), (i, block, codebook, out)| {
+            Vec::new,
+            |staging: &mut Vec<u8>, (i, block, codebook, out)| {
                 let body = check(block, || format!("block {i}"))?;
                 let codebook = codebook.map(|book| for_slab(book, &cut.slab(i, self.items)));
-                Coder::with(backend, |coder| coder.decode(body, alphabet, codebook.as_deref(), out))
+                let decode = |out: &mut [u8]| {
+                    let codebook = codebook.as_deref();
+                    Coder::with(backend, |coder| coder.decode(body, alphabet, codebook, out))
+                };
+                if len < BEYOND_CACHES {
+                    return decode(out);
+                }
+                staging.resize(out.len(), 0);
+                decode(staging)?;
+                backend.copy_to_memory(staging, out);
+                Ok(())
             },
         )?;
         Ok(())

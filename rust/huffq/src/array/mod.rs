@@ -58,7 +58,7 @@ pub fn encode(
     level: Level,
     axes: Axes,
     threads: Threads,
-) -> Result<Vec<u8>> {
+) -> Result<EncodedArray> {
     if shape.len() > MAX_AXES {
         return Err(Error::argument("number of axes", shape.len(), "be at most 32"));
     }
@@ -68,31 +68,67 @@ pub fn encode(
     }
     let (form, items) = form_of(shape, alphabet, level, axes)?;
     let encoded = segment::encode(&form, items, codes, threads)?;
-    let mut blob = MAGIC.to_vec();
-    blob.extend([VERSION, kind_to_byte(alphabet, level), shape.len() as u8]);
-    shape.iter().for_each(|&len| put_varint(len as u64, &mut blob));
+    let mut header = MAGIC.to_vec();
+    header.extend([VERSION, kind_to_byte(alphabet, level), shape.len() as u8]);
+    shape.iter().for_each(|&len| put_varint(len as u64, &mut header));
     if level.has_codebooks() {
-        blob.extend(axes_to_bytes(axes));
+        header.extend(axes_to_bytes(axes));
     }
     for segment in &encoded {
         if level.has_codebooks() {
-            put_varint(segment.codebook.as_ref().map_or(0, Vec::len) as u64, &mut blob);
+            put_varint(segment.codebook.as_ref().map_or(0, Vec::len) as u64, &mut header);
         }
-        segment.blocks.iter().for_each(|block| put_varint(block.bytes.len() as u64, &mut blob));
+        segment.blocks.iter().for_each(|block| put_varint(block.bytes.len() as u64, &mut header));
     }
-    let parts = encoded.iter().flat_map(|segment| {
-        segment.codebook.iter().chain(segment.blocks.iter().map(|block| &block.bytes))
-    });
-    blob.reserve_exact(CRC_LEN + parts.map(|bytes| CRC_LEN + bytes.len()).sum::<usize>());
-    blob.extend(checksum::of(&blob).to_le_bytes());
-    for segment in encoded {
+    header.extend(checksum::of(&header).to_le_bytes());
+    let parts = encoded.into_iter().flat_map(|segment| {
         let blocks = segment.blocks.into_iter().map(|block| block.bytes);
-        for bytes in segment.codebook.into_iter().chain(blocks) {
-            blob.extend(checksum::of(&bytes).to_le_bytes());
-            blob.extend(bytes);
-        }
+        segment.codebook.into_iter().chain(blocks)
+    });
+    let parts = parts.map(|bytes| (checksum::of(&bytes), bytes));
+    Ok(EncodedArray { header, parts: parts.collect() })
+}
+
+/// A self-contained blob in the parts that it was made of, so that its bytes are copied only once,
+/// to where they are wanted.
+#[derive(Debug)]
+pub struct EncodedArray {
+    header: Vec<u8>,
+    /// Codebooks and blocks, with their checksums.
+    parts: Vec<(u32, Vec<u8>)>,
+}
+
+impl EncodedArray {
+    /// Bytes of the blob.
+    pub fn encoded_len(&self) -> usize {
+        self.header.len() + self.parts.iter().map(|(_, part)| CRC_LEN + part.len()).sum::<usize>()
     }
-    Ok(blob)
+
+    /// Writes the blob.
+    ///
+    /// # Panics
+    /// If `out` is not [`encoded_len`](Self::encoded_len) bytes long.
+    pub fn write(&self, out: &mut [u8]) {
+        let mut rest = out;
+        let mut put = |bytes: &[u8]| {
+            let (out, behind) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+            out.copy_from_slice(bytes);
+            rest = behind;
+        };
+        put(&self.header);
+        for (crc, part) in &self.parts {
+            put(&crc.to_le_bytes());
+            put(part);
+        }
+        assert!(rest.is_empty(), "the blob ends before its buffer");
+    }
+
+    /// The blob.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.encoded_len()];
+        self.write(&mut bytes);
+        bytes
+    }
 }
 
 /// How an array is coded, and how many items it has: symbols at level fast, samples otherwise.

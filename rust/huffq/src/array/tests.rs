@@ -1,5 +1,6 @@
 use std::num::NonZero;
 
+use super::blob::BEYOND_CACHES;
 use super::*;
 use crate::block::BLOCK_SYMBOLS;
 use crate::cut::SEGMENT_SYMBOLS;
@@ -13,7 +14,7 @@ fn sample(n: usize) -> Vec<u8> {
 /// Unsigned 4-bit codes at a level, with the usual axes.
 fn encoded(codes: &[u8], shape: &[usize], level: Level, threads: Threads) -> Result<Vec<u8>> {
     let axes = Axes::of_shape(shape.get(1..).unwrap_or_default());
-    encode(codes, shape, Alphabet::new(4, false)?, level, axes, threads)
+    Ok(encode(codes, shape, Alphabet::new(4, false)?, level, axes, threads)?.to_bytes())
 }
 
 fn decoded(blob: &[u8], threads: Threads) -> Result<Vec<u8>> {
@@ -61,6 +62,17 @@ fn shapes_of_every_kind_round_trip() {
             let codes = sample(shape.iter().product());
             let blob = encoded(&codes, shape, level, None).unwrap();
             assert!(decoded(&blob, None).unwrap() == codes, "{shape:?}");
+        }
+    }
+}
+
+#[test]
+fn arrays_beyond_the_caches_round_trip() {
+    let codes: Vec<u8> = sample(1 << 16).into_iter().cycle().take(BEYOND_CACHES + 77).collect();
+    for (_, level) in Level::ALL {
+        let blob = encoded(&codes, &[codes.len()], level, None).unwrap();
+        for threads in [1, 2].map(NonZero::new) {
+            assert!(decoded(&blob, threads).unwrap() == codes, "{level:?}");
         }
     }
 }

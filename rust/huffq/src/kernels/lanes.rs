@@ -15,8 +15,36 @@ pub(crate) const MAX_LANES: usize = 8;
 /// Lookups between two refills: a refill gives 57 bits, one of which marks the end.
 pub(super) const LOOKUPS: usize = 5;
 
-/// For every byte its codeword in the highest bits, and its length in the lowest.
-pub(crate) type Codewords = [u64; 256];
+/// The codewords of all bytes, of at most [`LANE_INDEX_BITS`] bits.
+#[derive(Debug)]
+pub(crate) struct Codewords {
+    /// Each codeword in the highest bits, and its length in the lowest.
+    wide: [u64; 256],
+    /// The low eight bits of each codeword.
+    pub(super) low: [u8; 256],
+    /// Its three high bits, and above them its length.
+    pub(super) high: [u8; 256],
+}
+
+impl Codewords {
+    /// From each byte's codeword and length, within 1 and [`LANE_INDEX_BITS`].
+    pub(crate) fn new(of: impl Fn(usize) -> (u16, u8)) -> Self {
+        let wide = |byte| {
+            let (codeword, length) = of(byte);
+            u64::from(codeword) << (u64::BITS - u32::from(length)) | u64::from(length)
+        };
+        Self {
+            wide: std::array::from_fn(wide),
+            low: std::array::from_fn(|byte| of(byte).0 as u8),
+            high: std::array::from_fn(|byte| (of(byte).0 >> 8) as u8 | of(byte).1 << 3),
+        }
+    }
+
+    /// A byte's codeword in the highest bits, and its length in the lowest.
+    pub(crate) fn wide(&self, byte: u8) -> u64 {
+        self.wide[usize::from(byte)]
+    }
+}
 
 /// Codewords between two stores.
 const PUTS: usize = 4;
@@ -27,8 +55,8 @@ const TOGETHER: usize = 4;
 /// One bit stream being written.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
-    bytes: Vec<u8>,
-    state: LaneState,
+    pub(super) bytes: Vec<u8>,
+    pub(super) state: LaneState,
 }
 
 /// How far a [`Lane`] is.
@@ -73,12 +101,25 @@ impl Lane {
     }
 
     /// Makes room for the codewords of `n` more symbols.
-    fn reserve(&mut self, n: usize) {
+    pub(super) fn reserve(&mut self, n: usize) {
         // Every step stores eight bytes, however few are new.
         let room = self.state.position + 2 * n + 16;
         if self.bytes.len() < room {
             self.bytes.resize(room.next_power_of_two(), 0);
         }
+    }
+}
+
+impl LaneState {
+    /// Appends a word's highest bits, at most 57; zeros follow them in the word.
+    #[inline(always)]
+    pub(super) fn append(&mut self, bytes: &mut [u8], word: u64, bits: u32) {
+        let accumulator = self.accumulator | word >> self.pending;
+        bytes[self.position..self.position + 8].copy_from_slice(&accumulator.to_be_bytes());
+        let pending = self.pending + bits;
+        self.position += (pending / 8) as usize;
+        self.accumulator = accumulator << (pending & 0x38);
+        self.pending = pending % 8;
     }
 }
 
@@ -88,7 +129,7 @@ fn put(state: &mut LaneState, bytes: &mut [u8], codewords: &Codewords, symbols: 
     let mut end = u64::from(state.pending);
     let mut accumulator = state.accumulator;
     for &symbol in symbols {
-        let entry = codewords[usize::from(symbol)];
+        let entry = codewords.wide(symbol);
         accumulator |= entry >> (end & 63);
         // Only the low six bits count, and 7 + 4 * 11 does not overflow them.
         end = end.wrapping_add(entry);
@@ -105,7 +146,7 @@ fn put(state: &mut LaneState, bytes: &mut [u8], codewords: &Codewords, symbols: 
 
 /// The symbols of one of `lanes` equal shares of `n`: the first `n % lanes` have one more.
 #[inline(always)]
-fn share(n: usize, lanes: usize, lane: usize) -> Range<usize> {
+pub(super) fn share(n: usize, lanes: usize, lane: usize) -> Range<usize> {
     let start = |lane: usize| lane * (n / lanes) + lane.min(n % lanes);
     start(lane)..start(lane + 1)
 }

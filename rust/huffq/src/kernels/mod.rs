@@ -244,6 +244,16 @@ impl Backend {
         dispatch!(self, pack(depth, first, keys, packed))
     }
 
+    /// Copies to where nobody will look soon: past the caches, on machines that can. Memory then
+    /// need not be read before it is overwritten.
+    ///
+    /// # Panics
+    /// If `from` and `to` differ in length.
+    pub(crate) fn copy_to_memory(self, from: &[u8], to: &mut [u8]) {
+        assert_eq!(from.len(), to.len());
+        dispatch!(self, copy_to_memory(from, to))
+    }
+
     /// Counts symbols below 16; `None` if there is another one.
     pub(crate) fn count_nibbles(self, symbols: &[u8]) -> Option<[u64; 16]> {
         dispatch!(self, count_nibbles(symbols))

@@ -131,6 +131,25 @@ fn maps_and_counts() {
 }
 
 #[test]
+fn copies_fill_exactly_their_place() {
+    let mut random = Random(10);
+    let [mut inputs, mut outs] = [(); 2].map(|()| Guarded::new(4096));
+    for n in LENGTHS {
+        let input = inputs.copy(&bytes(n, &mut random));
+        for behind in [0, 1, 37] {
+            for backend in Backend::available() {
+                // Any distance from a cache line, at both ends.
+                let out = outs.last(n + behind);
+                out.fill(0x55);
+                backend.copy_to_memory(input, &mut out[..n]);
+                assert_eq!(out[..n], *input, "{backend:?}, {n}");
+                assert!(out[n..].iter().all(|&b| b == 0x55), "{backend:?}, {n}");
+            }
+        }
+    }
+}
+
+#[test]
 fn backends_go_by_name() {
     for backend in Backend::available() {
         assert_eq!(Backend::by_name(backend.name()).unwrap(), backend);
@@ -212,11 +231,10 @@ fn squares_are_transposed() {
 fn skewed_code() -> (Codewords, Box<LaneTable>) {
     let counts: Vec<u64> = (0..256).map(|b| 1 + (1 << 20 >> (b / 2).min(20))).collect();
     let table = crate::CodeTable::from_counts(&counts, 11).unwrap();
-    let mut codewords = [0; 256];
+    let codewords = Codewords::new(|byte| (table.codewords()[byte], table.lengths()[byte]));
     let mut lookups = Box::new([0; 1 << LANE_INDEX_BITS]);
-    for (byte, entry) in codewords.iter_mut().enumerate() {
+    for byte in 0..256 {
         let (length, codeword) = (table.lengths()[byte], table.codewords()[byte]);
-        *entry = u64::from(codeword) << (64 - length) | u64::from(length);
         let first = usize::from(codeword) << (11 - length);
         lookups[first..][..1 << (11 - length)].fill((byte << 8) as u16 | u16::from(length));
     }

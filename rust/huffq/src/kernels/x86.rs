@@ -5,6 +5,9 @@ use std::arch::x86_64::*;
 use super::portable::for_each_square;
 use super::{Codewords, Lane, LaneTable, lanes, plain};
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 #[target_feature(enable = "popcnt")]
 pub(super) fn count_ones(mask: &[u8], n: usize) -> usize {
     plain::count_ones(mask, n)
@@ -25,6 +28,29 @@ pub(super) fn decode_lanes(
     out: &mut [u8],
 ) {
     lanes::decode_any(data, positions, table, out);
+}
+
+#[target_feature(enable = "sse2")]
+pub(super) fn copy_to_memory(from: &[u8], to: &mut [u8]) {
+    let head = to.as_ptr().align_offset(LINE).min(to.len());
+    let (from_head, from) = from.split_at(head);
+    let (to_head, to) = to.split_at_mut(head);
+    to_head.copy_from_slice(from_head);
+    let (to, to_rest) = to.as_chunks_mut::<LINE>();
+    let (from, from_rest) = from.as_chunks::<LINE>();
+    for (from, to) in from.iter().zip(to) {
+        for i in 0..LINE / 16 {
+            // SAFETY: both arrays have four vectors of 16 bytes, and the stored ones are aligned,
+            // since all lines begin at a multiple of their length.
+            unsafe {
+                let vector = _mm_loadu_si128(from.as_ptr().cast::<__m128i>().add(i));
+                _mm_stream_si128(to.as_mut_ptr().cast::<__m128i>().add(i), vector);
+            }
+        }
+    }
+    to_rest.copy_from_slice(from_rest);
+    // Such stores are not ordered with any others: whoever learns that the copy is done must see it.
+    _mm_sfence();
 }
 
 /// Rows of 16 bytes at these places.

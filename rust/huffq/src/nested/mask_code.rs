@@ -31,11 +31,8 @@ impl MaskCode {
     /// The code with these lengths, which must be those of a complete code within [`LIMIT`].
     fn new(table: &CodeTable) -> Self {
         let lengths: [u8; 256] = std::array::from_fn(|byte| table.lengths()[byte]);
-        let entry = |byte: usize| {
-            let length = u32::from(lengths[byte]);
-            u64::from(table.codewords()[byte]) << (u64::BITS - length) | u64::from(length)
-        };
-        Self { lengths, codewords: std::array::from_fn(entry), table: OnceLock::new() }
+        let codewords = Codewords::new(|byte| (table.codewords()[byte], lengths[byte]));
+        Self { lengths, codewords, table: OnceLock::new() }
     }
 
     /// The best code for these counts; bytes without any get a codeword too, since the code may
@@ -89,11 +86,11 @@ impl MaskCode {
     pub(crate) fn table(&self) -> &LaneTable {
         self.table.get_or_init(|| {
             let mut table = Box::new([0; 1 << LANE_INDEX_BITS]);
-            for (byte, (&codeword, &length)) in self.codewords.iter().zip(&self.lengths).enumerate()
-            {
-                let first = (codeword >> (u64::BITS - LANE_INDEX_BITS)) as usize;
+            for byte in 0..=u8::MAX {
+                let length = self.lengths[usize::from(byte)];
+                let first = (self.codewords.wide(byte) >> (u64::BITS - LANE_INDEX_BITS)) as usize;
                 let count = 1 << (LANE_INDEX_BITS - u32::from(length));
-                table[first..first + count].fill((byte << 8) as u16 | u16::from(length));
+                table[first..first + count].fill(u16::from(byte) << 8 | u16::from(length));
             }
             table
         })

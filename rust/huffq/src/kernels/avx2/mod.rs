@@ -7,7 +7,7 @@ pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
 
 pub(super) use super::x86::{
-    count_ones, decode_lanes, encode_lanes, lines_to_rows, rows_to_lines, transpose,
+    copy_to_memory, count_ones, decode_lanes, encode_lanes, lines_to_rows, rows_to_lines, transpose,
 };
 
 use std::arch::x86_64::*;

@@ -7,16 +7,18 @@
 mod contexts;
 mod decode;
 mod encode;
+mod lanes;
 mod planes;
 mod serial;
 
 pub(super) use contexts::{classify, collect, distribute};
 pub(super) use decode::{merge, merge_constant, unpack};
 pub(super) use encode::{count_nibbles, pack, partition, take_right, translate};
+pub(super) use lanes::encode_lanes;
 pub(super) use planes::{interleave, lines_to_rows, rows_to_lines};
 pub(super) use serial::put_codewords;
 
-pub(super) use super::x86::{count_ones, decode_lanes, encode_lanes, transpose};
+pub(super) use super::x86::{copy_to_memory, count_ones, decode_lanes, transpose};
 
 use std::arch::x86_64::*;
 

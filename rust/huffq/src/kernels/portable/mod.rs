@@ -131,6 +131,10 @@ fn gather<const D: usize>(x: u64) -> u64 {
     together(together(together(x, D, 8), 2 * D, 16), 4 * D, 32)
 }
 
+pub(super) fn copy_to_memory(from: &[u8], to: &mut [u8]) {
+    to.copy_from_slice(from);
+}
+
 pub(super) fn translate(map: &[u8], symbols: &[u8], out: &mut [u8]) {
     let mut table = [0; 256];
     table[..map.len()].copy_from_slice(map);
