@@ -338,7 +338,16 @@ def test_datasets_pickle_as_their_path(dataset: huffq.Dataset) -> None:
         (lambda x, p: huffq.encode_dataset(x, p, metadata="abc"), TypeError,
          "metadata is a str; give a dict"),
         (lambda _, p: huffq.open(p, cache_bytes=-1), ValueError, "cache_bytes is -1; it must"),
+        (lambda _, p: huffq.open(p, cache_bytes="5"), TypeError, "cache_bytes is '5'; give"),
+        (lambda _, p: huffq.open(p, threads=1.5), TypeError, "threads is 1.5; give a whole number"),
+        (lambda x, p: huffq.encode_dataset(x, p, threads=0), ValueError, "threads is 0; it"),
+        (lambda x, p: huffq.encode_dataset(x, p, shard_bytes=1e9), TypeError, "shard_bytes is 10"),
+        (lambda x, p: huffq.encode_dataset(x, p, level=None), ValueError,
+         "level is None; it must be one of fast, dense, max"),
+        (lambda _, p: huffq.encode_dataset("x.npy", p), TypeError, "the source is a str; give arr"),
+        (lambda _, p: huffq.write_manifest(p, "set"), TypeError, "parts is the string 'set'; give"),
         (lambda *_: huffq.open(""), ValueError, "the path is empty"),
+        (lambda _, p: huffq.recover("", p), ValueError, "the path is empty"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_named(path: Path, call: Any, error: type, message: str) -> None:
@@ -348,10 +357,21 @@ def test_wrong_options_are_named(path: Path, call: Any, error: type, message: st
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_string_is_no_list_of_fields(dataset: huffq.Dataset) -> None:
-    name = next(iter(dataset.fields))
-    with pytest.raises(TypeError, match=rf"fields is the string '{name}'; give a list of names"):
-        dataset.iter_batches(9, fields=name)
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"fields": "input"}, TypeError, r"fields is the string 'input'; give a list, \['input'\]"),
+        ({"fields": 3}, TypeError, "fields is 3; give a list"),
+        ({"batch_size": 2.5}, TypeError, "batch_size is 2.5; give a whole number"),
+        ({"batch_size": 0}, ValueError, "batch_size is 0; it must be at least 1"),
+        ({"start": 1.5}, TypeError, "start is 1.5; give a whole number"),
+    ],
+)
+def test_wrong_options_of_batches_are_named(
+    dataset: huffq.Dataset, options: Any, error: type, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        dataset.iter_batches(**{"batch_size": 9} | options)
 
 
 def test_errors_of_the_system_show_paths_as_text(tmp_path: Path) -> None:
@@ -391,6 +411,7 @@ def test_closing_lets_files_go(stored: Path) -> None:
         partial(list, batches),
         lambda: dataset.info,
         dataset.verify,
+        dataset.__enter__,
     ]
     for use in uses:
         with pytest.raises(ValueError, match=f"{stored} is closed; open it again with huffq.open"):

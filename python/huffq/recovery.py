@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
+from huffq._arguments import check_whole
 from huffq._atomic import check_output
 from huffq._progress import progress_bar
 from huffq._remote import open_reader
@@ -130,10 +130,14 @@ def recover(
     Raises:
         CorruptFileError: The fields are not known any more, or no sample is left whole.
         DataError: A folder has no files.
-        ValueError: `out` is the damaged file itself, or would grow under its name.
+        ValueError: `path` is empty; or `out` is the damaged file itself, or would grow under its
+            name.
         OSError: A file cannot be read or written; or the folder `out` has shards already.
     """
     source, target = os.fspath(path), os.fspath(out)
+    if not source:
+        raise ValueError("the path is empty; give that of a damaged file or folder")
+    check_whole(1, threads=threads)
     folder = Path(source).is_dir()
     files = _files(source) if folder else [(source, None)]
     # Each file is gone through three times.
@@ -188,7 +192,9 @@ def _place(path: str, *, folder: bool) -> Iterator[None]:
         yield
     except BaseException:
         if folder:
-            shutil.rmtree(path)
+            for file in Path(path).iterdir():
+                file.unlink()
+            Path(path).rmdir()
         raise
 
 

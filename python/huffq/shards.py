@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from huffq import _huffq
+from huffq._arguments import check_list
 from huffq._atomic import atomic_writer
 from huffq._remote import is_url, open_reader, read_url
 from huffq.errors import CorruptFileError, DataError, UnsupportedVersionError
@@ -241,9 +242,12 @@ def write_manifest(
 
     Raises:
         DataError: There are no files.
+        TypeError: `parts` is one string.
         CorruptFileError: A file is damaged, or its fields differ from the first one's.
         OSError: A file cannot be read, or the manifest not be written.
     """
+    if parts is not None:
+        check_list("parts", parts)
     target = Path(folder)
     files: list[Path] = []
     for part in [target] if parts is None else [Path(part) for part in parts]:

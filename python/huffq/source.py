@@ -45,7 +45,7 @@ def batches(
         columns = as_columns(source, bits, infer=True)
         samples = _samples(columns)
         return _pieces(columns, start), samples - min(start, samples)
-    if not isinstance(source, Iterable):
+    if isinstance(source, str | bytes) or not isinstance(source, Iterable):
         raise TypeError(f"the source is a {type(source).__name__}; give arrays or batches of them")
     return _stream(source, bits, start), None
 

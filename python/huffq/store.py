@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy.typing as npt
 
 from huffq import _huffq
+from huffq._arguments import check_list, check_whole
 from huffq._progress import progress_bar
 from huffq._remote import open_reader
 from huffq.batches import Ahead
@@ -40,7 +41,8 @@ def open(  # noqa: A001
         CorruptFileError: The file is foreign or damaged.
         TruncatedFileError: The file was cut off, or never finished.
         UnsupportedVersionError: Another version of huffq wrote it.
-        ValueError: `path` is empty, or `cache_bytes` negative.
+        ValueError: `path` is empty, or a number out of range.
+        TypeError: A number is no integer.
         DataError: A folder has no manifest.
         ModuleNotFoundError: A URL needs a package that is not installed.
         OSError: The file cannot be read.
@@ -72,8 +74,8 @@ class Dataset:
         self.path = os.fspath(path)
         if not self.path:
             raise ValueError("the path is empty; give that of a .huffq file or folder")
-        if cache_bytes < 0:
-            raise ValueError(f"cache_bytes is {cache_bytes}; it must be at least 0")
+        check_whole(0, cache_bytes=cache_bytes)
+        check_whole(1, threads=threads)
         self._threads = threads
         self._cache_bytes = cache_bytes
         self._shards = Shards(find_shards(self.path, self._open), self._open)
@@ -125,6 +127,7 @@ class Dataset:
         return f"<huffq dataset {self.path!r}: {len(self)} samples, {len(self.fields)} fields>"
 
     def __enter__(self) -> Self:
+        self._shards.check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,13 +194,15 @@ class Dataset:
         Raises:
             KeyError: There is no such field, or it is not among those that are wanted.
             CorruptFileError: A block is damaged.
-            TypeError: `fields` is one string, or `dtype` is no floating-point one.
-            ValueError: A side field is to be dequantised; no fields are wanted, or no samples.
+            TypeError: `fields` is one string, a number no integer, or `dtype` no floating-point one.
+            ValueError: A number is out of range, a side field is to be dequantised, or no fields
+                are wanted.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        wanted = self.fields if fields is None else names(fields)
-        chosen = {name: self[name] for name in wanted}
+        check_whole(1, batch_size=batch_size)
+        check_whole(0, start=start)
+        if fields is not None:
+            check_list("fields", fields)
+        chosen = {name: self[name] for name in (self.fields if fields is None else fields)}
         if not chosen:
             raise ValueError("fields is empty; name at least one")
         real = fields_to_dequantize(dequantize, chosen)
@@ -216,8 +221,8 @@ class Dataset:
         Raises:
             CorruptFileError: Names the first damaged part.
         """
-        if not 0 < fraction <= 1:
-            raise ValueError(f"fraction is {fraction}; it must be above 0 and at most 1")
+        if isinstance(fraction, str) or not 0 < fraction <= 1:
+            raise ValueError(f"fraction is {fraction!r}; it must be above 0 and at most 1")
         for number in range(len(self._shards)):
             reader = self._shards.reader(number)
             reader.verify_front()
@@ -231,14 +236,3 @@ class Dataset:
 def _plain(parameter: Numbers | Field) -> Any:
     """Return a scale or a zero point as JSON has it."""
     return {"field": parameter.name} if isinstance(parameter, Field) else parameter.tolist()
-
-
-def names(fields: Sequence[str]) -> Sequence[str]:
-    """Demand a list of names where one string would be taken for its letters.
-
-    Raises:
-        TypeError: It is a string.
-    """
-    if isinstance(fields, str):
-        raise TypeError(f"fields is the string {fields!r}; give a list of names, [{fields!r}]")
-    return fields

@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
+from huffq._arguments import check_whole
 from huffq._atomic import check_output
 from huffq._metadata import plain
 from huffq._progress import progress_bar
@@ -81,11 +82,12 @@ class Writer:
 
         Raises:
             OSError: The file has no place; or a folder holds shards already.
-            ValueError: `append` and `resume` are both given, or `shard_bytes` is below 1, or a
-                number of bits is not 1 to 8.
-            TypeError: `bits` are no integers, or `metadata` is no mapping.
+            ValueError: `append` and `resume` are both given, there is no such level, or a number is
+                out of range.
+            TypeError: A number is no integer, or `metadata` no mapping.
         """
-        _check_options(bits, metadata)
+        _check_options(bits, level, metadata)
+        check_whole(1, threads=threads, shard_bytes=shard_bytes)
         self.path = os.fspath(path)
         self._bits: Bits = bits
         self._options = {"level": level, "metadata": plain(metadata)}
@@ -99,8 +101,6 @@ class Writer:
             raise ValueError("append begins new shards, and resume goes on with one; choose one")
         if append and shard_bytes is None:
             shard_bytes = 1 << 30
-        if shard_bytes is not None and shard_bytes < 1:
-            raise ValueError(f"shard_bytes is {shard_bytes}; it must be at least 1")
         self._append = append
         if shard_bytes is None:
             check_output(path)
@@ -297,7 +297,9 @@ def resume_point(path: str | os.PathLike[str]) -> int:
     return samples
 
 
-def _check_options(bits: Bits, metadata: Mapping[str, Any] | None) -> None:
+def _check_options(bits: Bits, level: Level, metadata: Mapping[str, Any] | None) -> None:
+    if level not in get_args(Level):
+        raise ValueError(f"level is {level!r}; it must be one of {', '.join(get_args(Level))}")
     for name, width in bits.items() if isinstance(bits, Mapping) else [("", bits)]:
         check_bits(width, f"bits[{name!r}]" if name else "bits")
     if not isinstance(metadata, Mapping | None):

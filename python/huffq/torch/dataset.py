@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, default_collate, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 import huffq.store
+from huffq._arguments import check_list
 from huffq.quantisation import by_item, fields_to_dequantize
 from huffq.scales import grouped
 
@@ -79,8 +80,9 @@ class ActivationDataset(Dataset[Any]):
         self._opened: tuple[int, huffq.store.Dataset] | None = None
         self.cache_bytes = cache_bytes
         store = self.store
-        wanted = store.fields if fields is None else huffq.store.names(fields)
-        chosen = {name: store[name] for name in wanted}
+        if fields is not None:
+            check_list("fields", fields)
+        chosen = {name: store[name] for name in (store.fields if fields is None else fields)}
         if not chosen:
             raise ValueError("fields is empty; name at least one")
         self.fields = tuple(chosen)

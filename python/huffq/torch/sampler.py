@@ -10,6 +10,7 @@ import numpy as np
 from torch import distributed
 from torch.utils.data import Sampler
 
+from huffq._arguments import check_whole
 from huffq._shuffle import BlockShuffle, decoded_bytes, run_length
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class BlockSampler(Sampler[list[int]]):
         ranks: int | None = None,
         drop_last: bool = False,
     ) -> None:
-        _at_least(1, batch_size=batch_size, window=window, lanes=lanes, ranks=ranks)
-        _at_least(0, seed=seed, rank=rank)
+        check_whole(1, batch_size=batch_size, window=window, lanes=lanes, ranks=ranks)
+        check_whole(0, seed=seed, rank=rank)
         forms = [_form(dataset.store[name]) for name in dataset.fields]
         run = run_length(forms)
         if window is None:
@@ -137,11 +138,3 @@ def _form(field: Field) -> tuple[float, float]:
     """Return how many samples of a field a block holds, and the bytes of one, both on average."""
     items = len(field.flat) / max(1, len(field)) if field.ragged else 1.0
     return max(1.0, field.block_items / max(1.0, items)), field.item_bytes * items
-
-
-def _at_least(least: int, **numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if not isinstance(number, int | np.integer | None):
-            raise TypeError(f"{name} is {number!r}; give a whole number")
-        if number is not None and number < least:
-            raise ValueError(f"{name} is {number}; it must be at least {least}")
