@@ -194,7 +194,7 @@ class Dataset:
         Raises:
             KeyError: There is no such field, or it is not among those that are wanted.
             CorruptFileError: A block is damaged.
-            TypeError: `fields` is one string, a number no integer, or `dtype` no floating-point one.
+            TypeError: `fields` is one string, a number no integer, or `dtype` not floating-point.
             ValueError: A number is out of range, a side field is to be dequantised, or no fields
                 are wanted.
         """
