@@ -184,10 +184,16 @@ def beside_codec(array: Input, effort: Effort, folder: Path) -> Iterator[object]
     yield Bar(f"iter_batches over decode, {array.name}, 1 thread", t[4] / t[5], 0.7)
 
 
+def rows(count: int) -> Input:
+    """Samples of 128 symbols."""
+    found = next(inputs.generated(count * 128 / 2**20, "generated 50%*"))
+    return found._replace(name="rows of 128", x=found.x.reshape(-1, 128))
+
+
 def single_samples(samples: int, folder: Path) -> Iterator[object]:
     """Samples of 128 symbols, one at a time, of blocks that are not cached."""
     path = folder / "small.huffq"
-    x = next(inputs.generated(samples * 128 / 2**20, "generated 50%*")).x.reshape(-1, 128)
+    x = rows(samples).x
     huffq.encode_dataset({NAME: x}, path, bits=4, progress=False)
     field = huffq.open(path, cache_bytes=0)[NAME]
     numbers = np.random.default_rng(0).integers(0, len(x), 2000).tolist()
@@ -228,12 +234,13 @@ def main() -> None:
     megabytes = options.mb or (2 if options.quick else 128)
     cache_bytes = int((options.cache_mb or (0.25 if options.quick else 16)) * 2**20)
     effort = Effort(runs=3, seconds=0.1) if options.quick else Effort(runs=15, seconds=6)
+    small = 10_000 if options.quick else 1_000_000
     real = fields()
     arrays = [repeated(array, megabytes) for array in real]
     parts: list[Callable[[Path], Iterator[object]]] = [
         *(partial(beside_formats, array, effort) for array in arrays),
-        *(partial(beside_codec, array, effort) for array in arrays),
-        partial(single_samples, 10_000 if options.quick else 1_000_000),
+        *(partial(beside_codec, array, effort) for array in [*arrays, rows(small)]),
+        partial(single_samples, small),
     ]
     if options.epochs and importlib.util.find_spec("torch"):
         parts.append(partial(epochs, real, options.epochs, cache_bytes))

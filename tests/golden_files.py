@@ -34,26 +34,40 @@ def waves(shape: tuple[int, ...], size: int) -> np.ndarray[Any, Any]:
 def contents() -> dict[str, Any]:
     """The fields of every golden file, by name."""
     lengths = [0, 7, 1, 300, 40, 0]
+    ends = np.cumsum(lengths)[:-1]
     tokens = waves((sum(lengths), 24), 32) - 16
+    scales = (waves((sum(lengths), 3), 7) + 1) / 8
     wide = waves((6, 2, 20, 1700), 4).astype(np.uint8)
     wide[1:] //= 3
     wide[2:, :, 5:] = 0
     return {
         "images": waves((6, 3, 40, 36), 16).astype(np.uint8),
         "wide": wide,
-        "tokens": np.split(tokens.astype(np.int8), np.cumsum(lengths)[:-1]),
-        "ids": np.split(np.arange(sum(lengths)) ** 2, np.cumsum(lengths)[:-1]),
+        "tokens": np.split(tokens.astype(np.int8), ends),
+        "ids": np.split(np.arange(sum(lengths)) ** 2, ends),
+        "token_scale": np.split(scales.astype(np.float16), ends),
+        "zero": np.arange(6, dtype=np.int16) * 50 - 100,
         "label": np.arange(6, dtype=np.int32) % 3,
         "name": np.array(["a", "bc", "größe", "", "x", "y"], "<U5"),
     }
 
 
-BITS = {"images": 4, "wide": 2, "tokens": 5}
+def source() -> dict[str, Any]:
+    """The same with what codes stand for: scales of channels, groups, tokens, and more."""
+    x = contents()
+    lengths = np.array([len(sample) for sample in x["tokens"]])
+    channels = np.array([0.5, 0.125, 0.1], np.float32).reshape(3, 1, 1)
+    groups = np.arange(1, 11).reshape(2, 5, 1) / 16
+    metadata = {"layer": "größe"}
+    images = huffq.Codes(x["images"], 4, channels, "zero", "bfloat16", metadata)
+    wide = huffq.Codes(x["wide"], 2, groups, np.array(0.5, np.float16), "float32")
+    tokens = huffq.Codes(np.concatenate(x["tokens"]), 5, "token_scale")
+    return x | {"images": images, "wide": wide, "tokens": huffq.Ragged(tokens, lengths)}
 
 
 def write_file(path: Path, level: str) -> None:
     """Write the golden file of a level: groups of four samples, small blocks."""
-    columns = huffq.source.as_columns(contents(), BITS, infer=False)
+    columns = huffq.source.as_columns(source(), {}, infer=False)
     fields = [column.description(name) for name, column in columns.items()]
     fields[0]["block_items"] = 2
     fields[2]["block_items"] = 100

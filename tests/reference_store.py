@@ -52,7 +52,7 @@ def read_record(data: bytes, at: int) -> Record:
 def records(data: bytes) -> Iterator[Record]:
     """All records of a whole file."""
     at = 24
-    while at < len(data) - 24:
+    while at < len(data) - 36:
         record = read_record(data, at)
         yield record
         at += record.length
@@ -90,6 +90,7 @@ class Field:
         self.item_shape: list[int] = shape[1:] if self.ragged else shape
         self.sample_shape = [1, *self.item_shape] if self.ragged else self.item_shape
         self.bits, self.signed = described.get("bits"), described.get("signed", False)
+        self.attributes = described.get("attributes") or {}
         axes, symbols = Axes(None, None, None), list(self.item_shape)
         if self.bits is None:
             self.dtype = np.lib.format.descr_to_dtype(described["dtype"])
@@ -194,12 +195,51 @@ def decode_group(
 
 def decode_file(data: bytes) -> dict[str, Any]:
     """Every field of a file, whole: arrays, and lists of arrays of ragged samples."""
+    return {field.name: field.samples() for field in decode_fields(data)}
+
+
+def real_values(data: bytes, name: str) -> list[np.ndarray[Any, Any]]:
+    """What the codes of a field stand for, sample by sample, as float64."""
+    fields = {field.name: field for field in decode_fields(data)}
+    field, real = fields[name], []
+    samples = field.samples()
+    for number, codes in enumerate(samples):
+        scale, zero = (
+            numbers_of(field, fields, field.attributes[what], number, codes.shape)
+            for what in ("scale", "zero_point")
+        )
+        real.append(scale * (codes.astype(np.float64) - zero))
+    return real
+
+
+def numbers_of(
+    field: Field, fields: dict[str, Field], given: Any, number: int, shape: tuple[int, ...]
+) -> np.ndarray[Any, Any]:
+    """Scales or zero points of each code of a sample."""
+    if "field" not in given:
+        numbers = np.array(given["values"], given["dtype"])
+    else:
+        side = fields[given["field"]]
+        numbers = side.samples()[number]
+        if side.ragged:
+            check(len(numbers) == shape[0], "a side field has other lengths")
+            axes = [1] * (len(field.item_shape) - len(side.item_shape))
+            numbers = numbers.reshape(len(numbers), *axes, *side.item_shape)
+    own = (1,) * (len(shape) - numbers.ndim) + numbers.shape
+    check(all(m == n or m % n == 0 for m, n in zip(shape, own, strict=True)), "numbers do not fit")
+    places = [np.arange(m) * n // max(1, m) for m, n in zip(shape, own, strict=True)]
+    return numbers.astype(np.float64).reshape(own)[np.ix_(*places)]
+
+
+def decode_fields(data: bytes) -> list[Field]:
+    """Every field of a file, decoded."""
     check(data[:8] == b"\x89HUFFQ\r\n" and data[-8:] == b"HUFFQEND", "this is no whole .huffq file")
     version, zero, required, _, crc = struct.unpack_from("<HHIII", data, 8)
     check((version, zero, required) == (VERSION, 0, 0), "the version or a feature is unknown")
     check(crc == crc32c(data[:20]), "the header is damaged")
-    root_at, root_len, crc = struct.unpack_from("<QII", data, len(data) - 24)
-    check(crc == crc32c(data[-24:-12]), "the trailer is damaged")
+    root_at, root_len, form, crc = struct.unpack_from("<QI12sI", data, len(data) - 36)
+    check(crc == crc32c(data[-36:-12]), "the trailer is damaged")
+    check(form == data[8:20], "header and trailer differ")
     first, *rest, last = records(data)
     check(
         (last.kind, last.offset, last.length) == (ROOT, root_at, root_len), "the root is elsewhere"
@@ -229,4 +269,4 @@ def decode_file(data: bytes) -> dict[str, Any]:
         check(count == sum(map(len, field.parts)), "the root counts other items of a field")
         own = [r.length for r in rest if r.kind in (SEGMENT, BLOCK) and r.field == field.number]
         check(size == sum(own), "the root has other bytes of a field")
-    return {field.name: field.samples() for field in fields}
+    return fields

@@ -191,3 +191,9 @@ def test_a_stateful_loader_goes_on_where_it_was(
     going_on = loader()
     going_on.load_state_dict(state)
     assert taken(going_on, 20) == expected[batches : batches + 20]
+
+
+@pytest.mark.parametrize("size", [2.5, "4"])
+def test_batch_sizes_that_are_no_numbers_are_refused(dataset: ActivationDataset, size: Any) -> None:
+    with pytest.raises(TypeError, match=r"batch_size is .*; give a whole number"):
+        BlockSampler(dataset, size)

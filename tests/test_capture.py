@@ -43,6 +43,7 @@ def test_codes_belong_to_the_named_layer_not_to_the_order_of_execution(model: Re
     assert list(batch) == ["first", "last"]
     assert batch["first"].values.tolist() == [[0, 3], [15, 15]]
     assert batch["first"].scale == np.float32(1.5) / np.float32(15)
+    assert batch["first"].real_dtype == "float32"
     with torch.no_grad():
         hidden = model.relu(model.first(x))
     expected = (hidden / 2.0).clamp(max=1).mul(7).round()

@@ -283,3 +283,22 @@ for command in (["demo"], ["train"], ["extract", "x", "y.npz"], ["tiles", "x"]):
         "install it with: pip install 'huffq[train]'"
         for command in ("demo", "train", "extract", "tiles")
     ]
+
+
+def test_the_rate_of_a_resumed_run_counts_its_own_symbols(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).integers(0, 16, (70_000, 128), np.uint8)
+    np.save(tmp_path / "x.npy", x)
+
+    def failing():
+        yield x[:-100]
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        huffq.encode_dataset(failing(), "x.huffq", bits=4)
+    left = x[huffq.resume_point("x.huffq") :].size
+    seen = []
+    monkeypatch.setattr("huffq.report.format_rate", lambda symbols, _: seen.append(symbols) or "-")
+    assert main(["encode", "x.npy", "x.huffq", "--resume", "--bits", "4"]) == 0
+    assert seen == [left, left]
+    assert 0 < left < x.size / 4

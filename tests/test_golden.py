@@ -39,6 +39,17 @@ def test_files_are_read(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", golden_files.LEVELS)
+def test_codes_stand_for_what_they_stood_for(level: str) -> None:
+    dataset = huffq.open(V1 / f"{level}.huffq")
+    data = (V1 / f"{level}.huffq").read_bytes()
+    for name in ("images", "wide", "tokens"):
+        assert_same(list(dataset[name].dequantize(dtype=np.float64)),
+                    reference_store.real_values(data, name))  # fmt: skip
+    assert dataset["images"].real_dtype == "bfloat16"
+    assert dataset["images"].metadata == {"layer": "größe"}
+
+
+@pytest.mark.parametrize("level", golden_files.LEVELS)
 @pytest.mark.parametrize("name", golden_files.arrays())
 def test_arrays_are_read(level: str, name: str) -> None:
     blob = (V1 / f"{level}-{name}.hqa").read_bytes()

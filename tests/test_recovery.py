@@ -6,13 +6,17 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import huffq
@@ -53,7 +57,7 @@ def write(path: Path, samples: int = SAMPLES, group_samples: int = 256, **more: 
         ],
     )
     writer.finish()
-    return path.read_bytes()
+    return path.read_bytes() if path.is_file() else b""
 
 
 def records(data: bytes, kind: int) -> list[reference_store.Record]:
@@ -98,7 +102,7 @@ def test_a_damaged_block_costs_its_samples_only(path: Path) -> None:
 def test_a_cut_off_footer_costs_nothing(path: Path) -> None:
     data = write(path)
     (root,) = records(data, reference_store.ROOT)
-    for end in (len(data) - 1, len(data) - 24, root.offset + 5, root.offset):
+    for end in (len(data) - 1, len(data) - 36, root.offset + 5, root.offset):
         path.write_bytes(data[:end])
         with pytest.raises(huffq.TruncatedFileError):
             huffq.open(path)
@@ -155,8 +159,159 @@ def test_recovery_from_the_command_line(path: Path, capsys: pytest.CaptureFixtur
         "lost: samples 0 to 31",
         f"damaged or missing: 1 blocks, {block.length} B",
     ]
-    assert main(["recover", str(path), str(path)]) == 2
-    assert "the damaged file itself" in capsys.readouterr().err
+
+
+def test_the_damaged_file_is_not_written_over(path: Path) -> None:
+    """Nor does the new file grow in its place."""
+    whole = write(path)
+    part = path.rename(f"{path}.part")
+    link = path.with_name("link.huffq")
+    link.symlink_to(part)
+    for out, message in ((part, "the damaged file itself"), (link, "the damaged file itself"),
+                         (path, r"grow as .*\.part, which is the damaged file")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            huffq.recover(part, out)
+    assert part.read_bytes() == whole
+    assert {p.name for p in path.parent.iterdir()} == {part.name, link.name}
+
+
+INTERRUPTED = """
+import signal, sys, threading
+import huffq
+threading.Timer(float(sys.argv[3]), signal.raise_signal, [signal.SIGINT]).start()
+huffq.recover(sys.argv[1], sys.argv[2], threads=1)
+"""
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_an_interrupted_recovery_leaves_nothing(tmp_path: Path, *, folder: bool) -> None:
+    codes = np.random.default_rng(0).integers(0, 16, (1000, 1 << 17), np.uint8)
+    source, target = tmp_path / "a.huffq", tmp_path / "b.huffq"
+    shard_bytes = 1 << 24 if folder else None
+    huffq.encode_dataset(codes, source, bits=4, level="max", shard_bytes=shard_bytes)
+    before = sorted(tmp_path.rglob("*"))
+    for delay in (0.2, 0.5):
+        command = [sys.executable, "-c", INTERRUPTED, str(source), str(target), str(delay)]
+        begin = time.perf_counter()
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        # Interpreter and imports take some of it.
+        assert time.perf_counter() - begin < 10
+        assert "KeyboardInterrupt" in run.stderr
+        assert run.returncode != 0
+        assert sorted(tmp_path.rglob("*")) == before
+    huffq.open(source).verify()
+
+
+def test_recovery_tells_how_far_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    huffq.encode_dataset(np.tile(ACTS, (200, 1, 1, 1)), path, bits=4, level="max")
+    steps: list[int] = []
+
+    @contextlib.contextmanager
+    def bar(_: str, *, total: int, unit: str, enabled: bool) -> Iterator[Any]:
+        assert (total, unit, enabled) == (3 * path.stat().st_size, "B", True)
+        yield steps.append
+
+    monkeypatch.setattr(huffq.recovery, "progress_bar", bar)
+    huffq.recover(path, path.with_name("new.huffq"), threads=1, progress=True)
+    assert len(steps) > 1
+    assert 0 < sum(steps) <= 3 * path.stat().st_size
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    """Five shards of two groups and less."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write(folder, shards={"bytes": 20_000, "first": 0})
+    assert len(huffq.write_manifest(folder)) >= 4
+    return folder
+
+
+def starts(folder: Path) -> list[int]:
+    return [0, *np.cumsum([len(huffq.open(file)) for file in sorted(folder.glob("*.huffq"))])]
+
+
+def assert_recovers_folder(folder: Path, lost: Any) -> huffq.RecoveryReport:
+    new = folder.with_name("new")
+    report = huffq.recover(folder, new)
+    dataset = huffq.open(new)
+    dataset.verify()
+    expected = np.setdiff1d(np.arange(SAMPLES), lost)
+    np.testing.assert_array_equal(report.indices, expected)
+    np.testing.assert_array_equal(huffq.original_indices(dataset), expected)
+    np.testing.assert_array_equal(dataset["acts"][:], ACTS[expected])
+    for one, index in zip(dataset["tokens"][:], expected, strict=True):
+        np.testing.assert_array_equal(one, TOKENS[index])
+    shutil.rmtree(new)
+    return report
+
+
+def test_a_folder_is_recovered_into_a_new_one(shards: Path) -> None:
+    begin = starts(shards)
+    report = assert_recovers_folder(shards, [])
+    assert all(file.whole for file in report.files)
+    files = sorted(shards.glob("*.huffq"))
+    data = bytearray(files[1].read_bytes())
+    block = next(r for r in records(bytes(data), reference_store.BLOCK) if r.field == 0)
+    data[block.offset + 40] ^= 8
+    files[1].write_bytes(data)
+    lost = np.arange(begin[1], begin[1] + 32)
+    report = assert_recovers_folder(shards, lost)
+    assert [file.whole for file in report.files] == [True, False, *[True] * (len(files) - 2)]
+    assert [file.samples for file in report.files][1] == begin[2] - begin[1] - 32
+    assert (report.lost_blocks, report.lost_bytes) == (1, block.length)
+    files[2].write_bytes(b"nothing of huffq's" * 100)
+    files[3].unlink()
+    report = assert_recovers_folder(shards, [*lost, *range(begin[2], begin[4])])
+    assert report.total == SAMPLES
+    assert "schema" in str(report.files[2].lost)
+    assert report.files[3].lost == "it is missing"
+
+
+def test_a_folder_without_its_manifest_is_recovered(shards: Path) -> None:
+    """An unfinished shard too."""
+    (shards / "manifest.json").write_text("{")
+    last = sorted(shards.glob("*.huffq"))[-1]
+    data = last.read_bytes()
+    (root,) = records(data, reference_store.ROOT)
+    Path(f"{last}.part").write_bytes(data[: root.offset])
+    assert_recovers_folder(shards, [])
+    last.unlink()
+    assert_recovers_folder(shards, [])
+
+
+def test_folders_that_cannot_be_recovered_say_why(shards: Path, tmp_path: Path) -> None:
+    before = {file: file.read_bytes() for file in shards.iterdir()}
+    with pytest.raises(FileExistsError, match="has shards already"):
+        huffq.recover(shards, shards)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(huffq.DataError, match=r"no \.huffq files"):
+        huffq.recover(tmp_path / "empty", tmp_path / "new")
+    huffq.encode_dataset(LABELS.astype(np.uint8), shards / "foreign.huffq")
+    with pytest.raises(huffq.CorruptFileError, match=r"foreign\.huffq.* other fields"):
+        huffq.recover(shards, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (shards / "foreign.huffq").unlink()
+    assert {file: file.read_bytes() for file in shards.iterdir()} == before
+
+
+def test_a_folder_is_recovered_from_the_command_line(
+    shards: Path, capsys: pytest.CaptureFixture[str], fails: Any
+) -> None:
+    begin = starts(shards)
+    first, second, *others = map(str, sorted(shards.glob("*.huffq")))
+    Path(second).unlink()
+    new = shards.with_name("new")
+    assert main(["recover", str(shards), str(new)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{new}: {SAMPLES - begin[2] + begin[1]} of {SAMPLES} samples",
+        f"{first}: whole",
+        f"{second}: 0 of {begin[2] - begin[1]} samples (it is missing)",
+        *(f"{file}: whole" for file in others),
+        f"lost: samples {begin[1]} to {begin[2] - 1}",
+        "damaged or missing: 0 blocks, 0 B",
+    ]
+    assert "has shards already" in fails("recover", shards, new)
 
 
 def read_all(path: Path) -> None:
@@ -195,18 +350,77 @@ def test_every_truncation_is_an_error(path: Path) -> None:
             huffq.open(path)
 
 
+LARGE = 30_000
+"""Samples of the large file."""
+
+LARGE_GROUP = 4096
+
+
+@pytest.fixture(scope="module")
+def large() -> dict[str, npt.NDArray[Any]]:
+    """Fields of a large file; `tokens` are ragged samples laid end to end."""
+    rng = np.random.default_rng(2)
+    lengths = rng.integers(0, 13, LARGE).astype(np.uint64)
+    acts = np.repeat(rng.geometric(0.4, (LARGE, 8, 16, 8)).clip(1, 16) - 1, 2, 3).astype(np.uint8)
+    tokens = (rng.geometric(0.3, (int(lengths.sum()), 64)).clip(1, 16) - 9).astype(np.int8)
+    label = rng.integers(0, 1000, LARGE, np.int32)
+    return {"acts": acts, "tokens": tokens, "embedding": rng.random((LARGE, 40)), "label": label,
+            "lengths": lengths}  # fmt: skip
+
+
+def write_large(path: Path, level: str, source: dict[str, npt.NDArray[Any]]) -> None:
+    """A file of tens of megabytes: eight groups, `tokens` in several segments each."""
+    fields: list[dict[str, Any]] = [
+        {"name": "acts", "bits": 4, "sample_shape": [8, 16, 16]},
+        {"name": "tokens", "bits": 4, "signed": True, "sample_shape": [None, 64],
+         "block_items": 16},
+        {"name": "embedding", "item_bytes": 8, "dtype": "<f8", "sample_shape": [40]},
+        {"name": "label", "item_bytes": 4, "dtype": "<i4", "sample_shape": []},
+    ]  # fmt: skip
+    schema = {"fields": fields, "level": level, "group_samples": LARGE_GROUP, "metadata": {"a": 1}}
+    writer = _huffq.StoreWriter(path, json.dumps(schema), None, False)
+    parts = [(source[f["name"]].reshape(-1).view(np.uint8), None) for f in fields]
+    writer.write(LARGE, [parts[0], (parts[1][0], source["lengths"]), *parts[2:]])
+    writer.finish()
+
+
+def read_large(path: Path, source: dict[str, npt.NDArray[Any]]) -> None:
+    """Read everything, group by group: it is right, or a typed error."""
+    dataset = huffq.open(path, cache_bytes=0)
+    assert dataset.metadata == {"a": 1}
+    assert len(dataset) == LARGE
+    ends = np.concatenate(([0], np.cumsum(source["lengths"]))).astype(int)
+    for start in range(0, LARGE, LARGE_GROUP):
+        group = slice(start, start + LARGE_GROUP)
+        items = slice(int(ends[start]), int(ends[min(start + LARGE_GROUP, LARGE)]))
+        for name in dataset.fields:
+            with contextlib.suppress(huffq.HuffqError):
+                if name == "tokens":
+                    assert np.array_equal(dataset[name].flat[items], source[name][items])
+                    assert np.array_equal(dataset[name].lengths(group), source["lengths"][group])
+                else:
+                    assert np.array_equal(dataset[name][group], source[name][group])
+
+
 @pytest.mark.soak
-def test_random_bit_flips_of_a_large_file(path: Path, soak: bool) -> None:
-    whole = write(path)
+@pytest.mark.parametrize(("level", "flips"), [("fast", 2000), ("dense", 4000), ("max", 4000)])
+def test_random_bit_flips_of_a_large_file(
+    path: Path, large: dict[str, npt.NDArray[Any]], level: str, flips: int, *, soak: bool
+) -> None:
+    write_large(path, level, large)
+    whole = path.read_bytes()
+    assert len(whole) > 20_000_000
+    read_large(path, large)
     rng = np.random.default_rng(1)
-    for _ in range(10_000 if soak else 100):
-        damaged = bytearray(whole)
-        damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
-        path.write_bytes(damaged)
-        with pytest.raises(huffq.HuffqError):
-            huffq.open(path).verify()
-        with contextlib.suppress(huffq.HuffqError):
-            read_all(path)
+    with path.open("r+b", buffering=0) as file:
+        for _ in range(flips if soak else 10):
+            place, bit = int(rng.integers(len(whole))), int(rng.integers(8))
+            os.pwrite(file.fileno(), bytes([whole[place] ^ 1 << bit]), place)
+            with pytest.raises(huffq.HuffqError):
+                huffq.open(path).verify()
+            with contextlib.suppress(huffq.HuffqError):
+                read_large(path, large)
+            os.pwrite(file.fileno(), whole[place : place + 1], place)
 
 
 def test_a_file_cut_while_it_is_read_is_an_error(path: Path) -> None:
@@ -230,7 +444,7 @@ def file_of(schema: bytes, body: bytes, entries: list[tuple[int, ...]], totals: 
     front = header + struct.pack("<I", crc32c(header)) + record(1, schema) + body
     listed = b"".join(struct.pack("<QIQ", *entry) for entry in entries)
     root = record(5, struct.pack("<I", len(schema)) + schema + totals + listed)
-    trailer = struct.pack("<QI", len(front), len(root))
+    trailer = struct.pack("<QIHHII", len(front), len(root), reference_store.VERSION, 0, 0, 0)
     return front + root + trailer + struct.pack("<I", crc32c(trailer)) + b"HUFFQEND"
 
 
@@ -313,21 +527,33 @@ def test_names_of_a_megabyte_are_read(path: Path) -> None:
     np.testing.assert_array_equal(huffq.open(path)[name][:5], LABELS[:5])
 
 
+def with_form(data: bytearray, form: int, start: int, offset: int, value: int) -> bytearray:
+    """A file whose version or features, 12 bytes at `form`, have another `value` at an offset.
+
+    Their checksum follows them, and is that of the bytes from `start` on.
+    """
+    data = data.copy()
+    data[form + offset] = value
+    data[form + 12 : form + 16] = struct.pack("<I", crc32c(data[start : form + 12]))
+    return data
+
+
 def test_newer_files_are_named(path: Path) -> None:
     data = bytearray(write(path))
-    for offset, value, message in (
-        (8, 7, rf"version 7 .* reads version {reference_store.VERSION}"),
-        (12, 4, "requires features 0x00000004"),
-    ):
-        newer = bytearray(data)
-        newer[offset] = value
-        newer[20:24] = struct.pack("<I", crc32c(newer[:20]))
-        path.write_bytes(newer)
-        with pytest.raises(huffq.UnsupportedVersionError, match=message):
-            huffq.open(path)
-    data[16] = 1  # an optional feature
-    data[20:24] = struct.pack("<I", crc32c(data[:20]))
-    path.write_bytes(data)
+    # The trailer alone is looked at by who opens a file, the header by who finds no trailer.
+    cut = data[:-36]
+    trailer, header = (len(data) - 24, len(data) - 36), (8, 0)
+    for whole, (form, start) in ((data, trailer), (cut, header)):
+        for offset, value, message in (
+            (0, 7, rf"version 7 .* reads version {reference_store.VERSION}"),
+            (4, 4, "requires features 0x00000004"),
+        ):
+            newer = with_form(whole, form, start, offset, value)
+            path.write_bytes(newer)
+            with pytest.raises(huffq.UnsupportedVersionError, match=message):
+                huffq.open(path)
+    optional = 8
+    path.write_bytes(with_form(with_form(data, *trailer, optional, 1), *header, optional, 1))
     read_all(path)
 
 
@@ -339,6 +565,6 @@ def test_a_root_that_counts_more_ragged_samples_than_its_page_is_refused(path: P
     # The last entry ends with the number of samples so far, and that of the field's items.
     assert root.payload[-16:] == struct.pack("<QQ", 3, 5)
     forged = record(reference_store.ROOT, root.payload[:-16] + struct.pack("<QQ", 4, 5))
-    path.write_bytes(data[: root.offset] + forged + data[-24:])
+    path.write_bytes(data[: root.offset] + forged + data[-36:])
     with pytest.raises(huffq.CorruptFileError, match="the root counts other samples"):
         huffq.open(path)["tokens"][3]

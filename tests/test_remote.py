@@ -127,7 +127,7 @@ def server(path: Path) -> Iterator[tuple[str, type[Handler]]]:
 def check(url: str, requests: Requests) -> None:
     """Read at random over `url`, and count."""
     store = huffq.open(url)
-    assert 0 < requests.taken() <= 3
+    assert 0 < requests.taken() <= 2
     np.testing.assert_array_equal(store["codes"][1500], CODES[1500], strict=True)
     assert requests.taken() <= 2
     for sample in (7, 2999):
@@ -154,7 +154,7 @@ def test_groups_and_metadata_take_no_more_requests(
     tmp_path: Path, requests: Requests, files: dict[str, bytes]
 ) -> None:
     digits = np.arange(5 << 20) % 7
-    metadata = {"text": "x" * 200_000}
+    metadata = {"text": "x" * 2_000_000}
     path = tmp_path / "many.huffq"
     huffq.encode_dataset(digits.astype(np.uint8), path, metadata=metadata, level="fast")
     files["many.huffq"] = path.read_bytes()
@@ -179,7 +179,7 @@ def test_folders_end_with_a_slash(path: Path, requests: Requests, files: dict[st
     files["set/a.huffq"] = files["set/b.huffq"] = path.read_bytes()
     store = huffq.open("counting://set/")
     assert len(store) == 6000
-    assert requests.taken() == 4
+    assert requests.taken() == 3
     np.testing.assert_array_equal(store["codes"][[1, 3001]], CODES[[1, 1]])
 
 

@@ -20,6 +20,7 @@ def field(name, counts, encoded_bits, seconds):
         elements=sum(counts),
         counts=np.array(counts),
         encoded_bits=encoded_bits,
+        encoded=sum(counts),
         encode_seconds=seconds,
     )
 

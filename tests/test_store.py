@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
+import os
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +103,7 @@ def test_batches_that_are_kept_stay_as_they_were(
     path: Path, monkeypatch: pytest.MonkeyPatch, threads: int | None
 ) -> None:
     """Memory is used again when the last array in it is gone, and no sooner."""
-    monkeypatch.setattr("huffq.store._CHUNK_BYTES", 4096)
+    monkeypatch.setattr("huffq.batches._CHUNK_BYTES", 4096)
     huffq.encode_dataset(codes(), path)
     batches = huffq.open(path, threads=threads).iter_batches(16)
     kept = {n: batch["features.27"][3:, 1] for n, batch in enumerate(batches) if n % 3 == 0}
@@ -269,7 +273,7 @@ def test_foreign_and_damaged_files(path: Path) -> None:
         with pytest.raises(huffq.TruncatedFileError):
             huffq.open(path)
     damaged = bytearray(whole)
-    damaged[1000] ^= 1
+    damaged[len(whole) // 2] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(huffq.CorruptFileError, match=r"block \d+ of field"):
         huffq.open(path).verify()
@@ -318,3 +322,143 @@ def test_other_processes_read_the_dataset(dataset: huffq.Dataset, method: str) -
 def test_datasets_pickle_as_their_path(dataset: huffq.Dataset) -> None:
     again = pickle.loads(pickle.dumps(dataset))
     np.testing.assert_array_equal(again["input"][5], SIGNED[5])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x, _: huffq.encode(x, bits=4.0), TypeError, "bits is 4.0; give a whole number"),
+        (lambda x, _: huffq.encode(x, bits="4"), TypeError, "bits is '4'; give a whole number"),
+        (lambda x, p: huffq.encode_dataset(x, p, bits=4.0), TypeError, "bits is 4.0; give a whole"),
+        (lambda x, p: huffq.encode_dataset({"a": x}, p, bits={"a": "4"}), TypeError,
+         r"bits\['a'\] is '4'; give a whole number from 1 to 8"),
+        (lambda _, p: huffq.Writer(p, bits=9), ValueError, "bits is 9; it must lie between 1 and"),
+        (lambda x, _: huffq.Codes(x, 4.0), TypeError, "bits is 4.0; give a whole number"),
+        (lambda x, _: huffq.Codebook.train(x, bits=True), TypeError, "bits is True; give a whole"),
+        (lambda x, p: huffq.encode_dataset(x, p, metadata="abc"), TypeError,
+         "metadata is a str; give a dict"),
+        (lambda _, p: huffq.open(p, cache_bytes=-1), ValueError, "cache_bytes is -1; it must"),
+        (lambda _, p: huffq.open(p, cache_bytes="5"), TypeError, "cache_bytes is '5'; give"),
+        (lambda _, p: huffq.open(p, threads=1.5), TypeError, "threads is 1.5; give a whole number"),
+        (lambda x, p: huffq.encode_dataset(x, p, threads=0), ValueError, "threads is 0; it"),
+        (lambda x, p: huffq.encode_dataset(x, p, shard_bytes=1e9), TypeError, "shard_bytes is 10"),
+        (lambda x, p: huffq.encode_dataset(x, p, level=None), ValueError,
+         "level is None; it must be one of fast, dense, max"),
+        (lambda _, p: huffq.encode_dataset("x.npy", p), TypeError, "the source is a str; give arr"),
+        (lambda _, p: huffq.write_manifest(p, "set"), TypeError, "parts is the string 'set'; give"),
+        (lambda *_: huffq.open(""), ValueError, "the path is empty"),
+        (lambda _, p: huffq.recover("", p), ValueError, "the path is empty"),
+    ],
+)  # fmt: skip
+def test_wrong_options_are_named(path: Path, call: Any, error: type, message: str) -> None:
+    x = np.zeros((9, 128), np.uint8)
+    with pytest.raises(error, match=message):
+        call(x, path)
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"fields": "input"}, TypeError, r"fields is the string 'input'; give a list, \['input'\]"),
+        ({"fields": 3}, TypeError, "fields is 3; give a list"),
+        ({"batch_size": 2.5}, TypeError, "batch_size is 2.5; give a whole number"),
+        ({"batch_size": 0}, ValueError, "batch_size is 0; it must be at least 1"),
+        ({"start": 1.5}, TypeError, "start is 1.5; give a whole number"),
+    ],
+)
+def test_wrong_options_of_batches_are_named(
+    dataset: huffq.Dataset, options: Any, error: type, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        dataset.iter_batches(**{"batch_size": 9} | options)
+
+
+def test_errors_of_the_system_show_paths_as_text(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        huffq.open(tmp_path / "none.huffq")
+    assert str(raised.value) == f"[Errno 2] No such file or directory: '{tmp_path}/none.huffq'"
+
+
+def open_files(path: Path) -> int:
+    links = Path("/proc/self/fd").iterdir()
+    found = [link.readlink() for link in links if link.is_symlink()]
+    return sum(str(name).startswith(str(path)) for name in found)
+
+
+@pytest.fixture(params=[None, 1 << 10])
+def stored(path: Path, request: pytest.FixtureRequest) -> Path:
+    """A file, or a folder of several."""
+    x = np.random.default_rng(0).integers(0, 16, (200_000, 128), np.uint8)
+    huffq.encode_dataset(x, path, bits=4, shard_bytes=request.param)
+    return path
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="wants /proc")
+def test_closing_lets_files_go(stored: Path) -> None:
+    with huffq.open(stored) as dataset:
+        first = dataset["data"][:5]
+        whole = dataset["data"]
+        assert dataset["data"][-1].shape == (128,)
+        batches = dataset.iter_batches(100)
+        next(batches)
+        assert open_files(stored) >= 1
+    uses = [
+        lambda: dataset["data"][0],
+        lambda: whole[3:9],
+        lambda: whole[[3, 9]],
+        lambda: next(dataset.iter_batches(10)),
+        partial(list, batches),
+        lambda: dataset.info,
+        dataset.verify,
+        dataset.__enter__,
+    ]
+    for use in uses:
+        with pytest.raises(ValueError, match=f"{stored} is closed; open it again with huffq.open"):
+            use()
+    dataset.close()
+    del batches, uses, use
+    gc.collect()
+    # Threads that decoded ahead end by themselves.
+    deadline = time.monotonic() + 10
+    while open_files(stored) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert open_files(stored) == 0
+    assert (len(dataset), len(whole)) == (200_000, 200_000)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(dataset))["data"][:5], first)
+
+
+def test_closing_disturbs_no_reader(stored: Path) -> None:
+    """Threads that read on get right samples, and then the error."""
+    expected = huffq.open(stored)["data"][:]
+    dataset = huffq.open(stored, cache_bytes=0)
+
+    def read(seed: int) -> int:
+        rng, turns = np.random.default_rng(seed), 0
+
+        def turn() -> None:
+            numbers = rng.integers(0, len(expected), 20)
+            np.testing.assert_array_equal(dataset["data"][numbers], expected[numbers])
+
+        with pytest.raises(ValueError, match="is closed"):  # noqa: PT012
+            while True:
+                turn()
+                turns += 1
+        return turns
+
+    with ThreadPoolExecutor(4) as pool:
+        turns = [pool.submit(read, seed) for seed in range(4)]
+        time.sleep(0.3)
+        dataset.close()
+        assert all(turn.result() > 0 for turn in turns)
+
+
+def test_a_fork_of_a_closed_dataset_and_of_an_open_one(stored: Path) -> None:
+    dataset = huffq.open(stored)
+    first = dataset["data"][:5]
+    child = os.fork()
+    if child == 0:
+        dataset.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    np.testing.assert_array_equal(dataset["data"][:5], first)

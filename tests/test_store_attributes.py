@@ -33,9 +33,10 @@ def file_of(schema: dict[str, Any]) -> bytes:
     described = json.dumps(schema).encode()
     header = b"\x89HUFFQ\r\n" + struct.pack("<HHII", reference_store.VERSION, 0, 0, 0)
     body = header + crc(header) + record(1, described)
-    totals = bytes(sum(16 + 8 * 2 ** field["bits"] for field in schema["fields"]))
+    sizes = [16 + 8 * (2 ** field["bits"] if "bits" in field else 0) for field in schema["fields"]]
+    totals = bytes(sum(sizes))
     root = record(5, struct.pack("<I", len(described)) + described + totals)
-    trailer = struct.pack("<QI", len(body), len(root))
+    trailer = struct.pack("<QIHHII", len(body), len(root), reference_store.VERSION, 0, 0, 0)
     return body + root + trailer + crc(trailer) + b"HUFFQEND"
 
 
@@ -62,7 +63,11 @@ SCALE = {"dtype": "float32", "values": 1.0}
         {"scale": SCALE | {"dtype": None}}, {"scale": SCALE | {"values": None}},
         {"scale": SCALE | {"values": [1.0, [2.0]]}}, {"scale": SCALE | {"values": "a"}},
         {"scale": SCALE | {"values": [1.0] * 3}}, {"scale": SCALE | {"values": 10**400}},
-        {"zero_point": 0.5}, {"zero_point": None},
+        {"scale": SCALE | {"values": []}}, {"scale": {"field": "g"}}, {"scale": {"field": "f"}},
+        {"scale": {"field": 3}}, {"zero_point": 0}, {"zero_point": None},
+        {"zero_point": {"dtype": "int64", "values": 0.5}},
+        {"zero_point": {"dtype": "int8", "values": 300}}, {"real_dtype": "int8"},
+        {"real_dtype": 3}, {"metadata": None}, {"metadata": [1]},
     ],
     ids=str,
 )  # fmt: skip
@@ -75,4 +80,23 @@ def test_attributes_of_a_wrong_form_name_the_field(path: Path, attributes: Any) 
 def test_metadata_of_a_wrong_form_is_named(path: Path) -> None:
     path.write_bytes(file_of({"fields": [FIELD], "metadata": [1]}))
     with pytest.raises(huffq.CorruptFileError, match=r"acts\.huffq: its metadata"):
+        huffq.open(path)
+
+
+SIDE = {"name": "s", "item_bytes": 4, "dtype": "<f4", "sample_shape": [], "block_items": 9}
+
+
+@pytest.mark.parametrize(
+    "side",
+    [{"dtype": "<i4"}, {"sample_shape": [3]}, {"sample_shape": [1, 1]}, {"sample_shape": [None]}],
+    ids=str,
+)  # fmt: skip
+def test_scales_in_side_fields_that_do_not_fit_name_the_field(
+    path: Path, side: dict[str, Any]
+) -> None:
+    field = FIELD | {"attributes": {"scale": {"field": "s"}}}
+    path.write_bytes(file_of({"fields": [field, SIDE]}))
+    assert huffq.open(path)["f"].scale.name == "s"
+    path.write_bytes(file_of({"fields": [field, SIDE | side]}))
+    with pytest.raises(huffq.CorruptFileError, match=r"acts\.huffq: the attributes of field 'f'"):
         huffq.open(path)

@@ -112,8 +112,9 @@ def test_dtypes_are_by_field_too(path: Path) -> None:
     dtypes = {"mlp": torch.bfloat16, "label": torch.float16}
     sample = ActivationDataset(path, dequantize=["mlp"], dtype=dtypes)[40]
     assert {name: x.dtype for name, x in sample.items()} == {"conv": torch.uint8, **dtypes}
-    expected = torch.from_numpy(MLP[40]).bfloat16().sub(3).mul(torch.from_numpy(SCALE).bfloat16())
-    assert torch.equal(sample["mlp"], expected)
+    # Computed in float32, and rounded once.
+    expected = torch.from_numpy(MLP[40]).float().sub(3).mul(torch.from_numpy(SCALE).float())
+    assert torch.equal(sample["mlp"], expected.bfloat16())
     assert sample["label"] == LABELS[40]
 
 
@@ -123,7 +124,7 @@ def test_dtypes_are_by_field_too(path: Path) -> None:
      {"fields": ["conv"], "dequantize": ["mlp"]}],
 )  # fmt: skip
 def test_unknown_fields_are_refused(path: Path, options: dict[str, Any]) -> None:
-    with pytest.raises(KeyError, match=r"'(x|mlp)'.* has 'conv', 'mlp', 'label'"):
+    with pytest.raises(KeyError, match=r"'(x|mlp)'.* (has 'conv', 'mlp', 'label'|have 'conv')"):
         ActivationDataset(path, **options)
 
 
@@ -238,6 +239,16 @@ class _Threads:
 
 
 def test_the_real_torch_is_not_shadowed() -> None:
-    code = "import huffq; print('torch' in vars(huffq), huffq.torch.torch.__name__)"
+    code = "import huffq; print('torch' in vars(huffq), huffq.torch.dataset.torch.__name__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False torch\n"
+
+
+def test_no_samples_are_an_empty_batch(path: Path, tokens: Path) -> None:
+    assert len(ActivationDataset(path).__getitems__([])) == 0
+    assert len(ActivationDataset(tokens, ["resid", "ids"]).__getitems__([])) == 0
+
+
+def test_a_string_is_no_list_of_fields(path: Path) -> None:
+    with pytest.raises(TypeError, match="fields is the string 'label'; give a list"):
+        ActivationDataset(path, "label")  # type: ignore[arg-type]

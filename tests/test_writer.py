@@ -167,6 +167,7 @@ def test_resuming_ends_with_the_bytes_of_an_undisturbed_run(path: Path, after: i
     assert starts == [begin]
     assert report.samples == SAMPLES
     assert report.fields["conv"].symbols == CODES.size
+    assert report.fields["conv"].encoded == CODES[begin:].size
     assert report.encoded_bits == 8 * len(whole)
     assert path.read_bytes() == whole
 
@@ -423,11 +424,12 @@ import sys, time
 import numpy as np
 import huffq
 codes = np.load(sys.argv[2], mmap_mode="r")
+batch, threads = map(int, sys.argv[3:])
 def source(start):
-    for first in range(start, len(codes), 128):
-        part = codes[first:first + 128]
+    for first in range(start, len(codes), batch):
+        part = codes[first:first + batch]
         yield {"conv": part, "label": np.arange(first, first + len(part))}
-huffq.encode_dataset(source, sys.argv[1], bits={"conv": 4}, threads=2, resume=True)
+huffq.encode_dataset(source, sys.argv[1], bits={"conv": 4}, threads=threads, resume=True)
 """
 
 
@@ -437,16 +439,19 @@ def test_a_killed_writer_loses_no_finished_block_and_resumes(tmp_path: Path, soa
     np.save(tmp_path / "codes.npy", codes)
     path, reference = tmp_path / "a.huffq", tmp_path / "whole.huffq"
 
+    rng = np.random.default_rng(0)
+
     def run(target: Path) -> subprocess.Popen[bytes]:
+        """Write in batches of any size, on any number of threads."""
+        options = map(str, (rng.integers(1, 700), rng.integers(1, 5)))
         command = [sys.executable, "-c", CHILD, str(target), str(tmp_path / "codes.npy")]
-        return subprocess.Popen(command)
+        return subprocess.Popen([*command, *options])
 
     assert run(reference).wait() == 0
     whole = reference.read_bytes()
     begin = time.perf_counter()
     run(tmp_path / "timed.huffq").wait()
     seconds = time.perf_counter() - begin
-    rng = np.random.default_rng(0)
     part = Path(f"{path}.part")
     killed = 0
     for _ in range(50 if soak else 3):
@@ -483,7 +488,7 @@ def test_a_full_disk_loses_no_finished_block(tmp_path: Path) -> None:
         path = disk / "a.huffq"
         with pytest.raises(OSError, match="No space left") as raised:
             huffq.encode_dataset(stream(), path, bits=BITS)
-        assert raised.value.filename == path
+        assert raised.value.filename == str(path)
         assert huffq.resume_point(path) == GROUP
         report = huffq.recover(f"{path}.part", tmp_path / "salvaged.huffq")
         assert report.samples >= GROUP

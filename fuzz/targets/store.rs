@@ -27,7 +27,7 @@ impl ReadAt for Bytes {
 
 fuzz_target!(|data: &[u8]| {
     let Ok(reader) = Reader::new(Box::new(Bytes(data.to_vec())), 1 << 12) else { return };
-    let _ = reader.verify_schema();
+    let _ = reader.verify_front();
     for field in 0..reader.schema().fields.len() {
         let items = reader.items(field);
         let len = reader.codings()[field].cut().item_len().checked_mul(items as usize);

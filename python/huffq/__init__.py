@@ -28,7 +28,7 @@ from huffq.errors import (
     UnsupportedVersionError,
 )
 from huffq.field import Field
-from huffq.recovery import RecoveryReport, original_indices, recover
+from huffq.recovery import RecoveredFile, RecoveryReport, original_indices, recover
 from huffq.shards import write_manifest
 from huffq.store import Dataset, open  # noqa: A004
 from huffq.writer import Writer, encode_dataset, resume_point
@@ -49,6 +49,7 @@ __all__ = [
     "HuffqError",
     "LayerError",
     "Ragged",
+    "RecoveredFile",
     "RecoveryReport",
     "TileError",
     "TrainingError",

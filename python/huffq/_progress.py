@@ -17,7 +17,8 @@ def progress_bar(
 ) -> Iterator[Callable[[int], object]]:
     """Yield a function that moves a bar forward; it does nothing where no bar is shown.
 
-    A bar is shown if `enabled`, standard error is a terminal and tqdm is installed.
+    A bar is shown if `enabled`, standard error is a terminal and tqdm is installed. Bytes, the unit
+    ``"B"``, are counted in kilobytes and larger ones.
     """
     if enabled:
         try:
@@ -27,7 +28,10 @@ def progress_bar(
     if not enabled:
         yield lambda _: None
         return
-    with tqdm(desc=description, total=total, unit=unit, disable=None, leave=False) as bar:
+    scale = unit == "B"
+    with tqdm(
+        desc=description, total=total, unit=unit, unit_scale=scale, disable=None, leave=False
+    ) as bar:
         yield bar.update
 
 

@@ -47,9 +47,9 @@ def activations(
 ) -> Iterator[dict[str, Any]]:
     """Yield, batch by batch, the integer codes at the inputs of quantised layers.
 
-    The network runs once per batch, however many layers there are. Codes come with their bit width
-    and scale; labels, and whatever else a batch holds beside its images, go along under the names
-    in `sides`.
+    The network runs once per batch, however many layers there are. Codes come with their bit width,
+    scale and floating-point dtype; labels, and whatever else a batch holds beside its images, go
+    along under the names in `sides`.
 
     Bit width and signedness of a layer are the same in every batch. A layer whose inputs in the
     first batch have no negative code gives uint8 of its own bit width; any other gives int8 with

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
-from huffq.codec import IntegerArray, as_bytes, integer_array, output, sample_axes
+from huffq.codec import IntegerArray, as_bytes, check_bits, integer_array, output, sample_axes
 
 CodebookLevel: TypeAlias = Literal["dense", "max"]
 
@@ -85,6 +85,7 @@ class Codebook:
             axes = sample_axes(array.ndim, channel_axis, neighbour_axes)
         signed = array.dtype == np.int8
         shape = array.shape[1:]
+        check_bits(bits)
         return cls(_huffq.Codebook.train(as_bytes(array), shape, bits, signed, level, axes))
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -57,13 +58,15 @@ def encode(
         Bytes for `decode`, at most the bit-packed size and a small header.
 
     Raises:
-        TypeError: `x` is not uint8 or int8, or not of the codebook's dtype.
+        TypeError: `x` is not uint8 or int8, or not of the codebook's dtype; or `bits` is no
+            integer.
         ValueError: A value does not fit `bits` (names the value and its flat index), the axes are
             not such axes of `x`, or the codebook is for other shapes or options.
     """
     if codebook is not None:
         codebook._check(bits, level, channel_axis, neighbour_axes)
         return codebook._encode(x, threads)
+    check_bits(bits)
     array = integer_array(x)
     axes = None
     if channel_axis is not None or neighbour_axes is not None:
@@ -115,6 +118,21 @@ def output(out: IntegerArray | None, shape: list[int], dtype: np.dtype[Any]) -> 
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out must be a writable array in C order")
     return out
+
+
+def check_bits(bits: Any, name: str = "bits") -> None:
+    """Demand a bit width, or None.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is not 1 to 8.
+    """
+    if bits is None:
+        return
+    if isinstance(bits, bool) or not hasattr(bits, "__index__"):
+        raise TypeError(f"{name} is {bits!r}; give a whole number from 1 to 8")
+    if not 1 <= operator.index(bits) <= 8:
+        raise ValueError(f"{name} is {bits}; it must lie between 1 and 8")
 
 
 def integer_array(x: npt.ArrayLike) -> IntegerArray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from huffq._lazy import is_lazy
+from huffq.attributes import attributes_of
 from huffq.codec import as_bytes
 from huffq.codes import Codes
+from huffq.scales import check_numbers, check_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +39,9 @@ class Ragged:
             lengths = lengths.astype(np.int64)
         if lengths.ndim != 1 or not np.issubdtype(lengths.dtype, np.integer):
             raise TypeError(f"lengths are {lengths.dtype} {lengths.shape}; give integers [samples]")
-        if not isinstance(self.values, Codes):
+        if not isinstance(self.values, Codes) and not is_lazy(self.values):
             object.__setattr__(self, "values", np.asarray(self.values))
-        items = len(self.values.values if isinstance(self.values, Codes) else self.values)
+        items = (self.values.values if isinstance(self.values, Codes) else self.values).shape[0]
         if (lengths < 0).any() or lengths.sum() != items:
             raise ValueError(
                 f"the lengths of ragged samples add up to {lengths.sum()}; there are {items} items"
@@ -80,8 +84,13 @@ class Column:
         """The codes, or the elements."""
         return self.items.values if isinstance(self.items, Codes) else self.items
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the codes or elements."""
+        return math.prod(self.array.shape) * self.array.dtype.itemsize
+
     def __len__(self) -> int:
-        return len(self.array if self.lengths is None else self.lengths)
+        return int((self.array if self.lengths is None else self.lengths).shape[0])
 
     def __getitem__(self, samples: slice) -> Column:
         if self.lengths is None:
@@ -103,9 +112,11 @@ class Column:
             "dtype": str(self.array.dtype),
         }
         if isinstance(self.items, Codes):
-            form["bits"] = self.items.bits
-            form["scale"] = self.items.scale.tolist()
-            form["zero point"] = self.items.zero_point
+            codes = self.items
+            form["bits"] = codes.bits
+            for what, numbers in (("scale", codes.scale), ("zero point", codes.zero_point)):
+                form[what] = numbers if isinstance(numbers, str) else numbers.tolist()
+            form |= {"real dtype": codes.real_dtype, "metadata": codes.metadata}
         return form
 
     def description(self, name: str) -> dict[str, Any]:
@@ -113,9 +124,8 @@ class Column:
         field: dict[str, Any] = {"name": name, "sample_shape": self.sample_shape}
         if isinstance(self.items, Codes):
             codes = self.items
-            scale = {"dtype": str(codes.scale.dtype), "values": codes.scale.tolist()}
-            attributes = {"scale": scale, "zero_point": codes.zero_point}
-            return field | {"bits": codes.bits, "signed": codes.signed, "attributes": attributes}
+            coded = {"bits": codes.bits, "signed": codes.signed}
+            return field | coded | {"attributes": attributes_of(codes)}
         dtype = self.array.dtype
         descr = np.lib.format.dtype_to_descr(dtype)
         return field | {"dtype": descr, "item_bytes": dtype.itemsize}
@@ -135,6 +145,33 @@ def side_column(name: str, array: npt.NDArray[Any]) -> Column:
     if array.dtype.hasobject or array.dtype.itemsize == 0:
         raise TypeError(f"field {name!r} has dtype {array.dtype}, which has no bytes to store")
     return Column(array)
+
+
+def check_parameters(columns: Mapping[str, Column]) -> None:
+    """Demand that the side fields that codes name hold scales and zero points of their samples.
+
+    Raises:
+        ValueError: There is no such field, or it does not fit.
+    """
+    for name, column in columns.items():
+        if not isinstance(codes := column.items, Codes):
+            continue
+        for what, side in (("scale", codes.scale), ("zero_point", codes.zero_point)):
+            if isinstance(side, str):
+                try:
+                    _check_parameter(what, column, side, columns.get(side))
+                except ValueError as error:
+                    raise ValueError(f"field {name!r}: {error}") from None
+
+
+def _check_parameter(what: str, column: Column, name: str, side: Column | None) -> None:
+    if side is None or isinstance(side.items, Codes):
+        raise ValueError(f"its {what} is {name!r}, which is no side field; write one beside it")
+    own = () if column.lengths is None else column.lengths
+    if side.lengths is not None and not np.array_equal(side.lengths, own):
+        raise ValueError(f"its {what}, {name!r}, is ragged with other lengths than the codes have")
+    check_numbers(what, side.array)
+    check_shape(what, side.array.shape[1:], column.array.shape[1:])
 
 
 def check_same_form(name: str, column: Column, first: Column) -> None:

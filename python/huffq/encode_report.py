@@ -22,7 +22,8 @@ class FieldReport:
         counts: Occurrences of each symbol, int64 `[2**bits]`; a code c counts at
             ``c & (2**bits - 1)``. Empty for a side field.
         encoded_bits: Bits of the field's records in the file, headers and checksums included.
-        encode_seconds: Time spent in encoding, summed over threads.
+        encoded: Symbols that this run encoded: all but those that it resumed from.
+        encode_seconds: Time that it took, summed over threads.
     """
 
     name: str
@@ -33,6 +34,7 @@ class FieldReport:
     elements: int
     counts: npt.NDArray[np.int64]
     encoded_bits: int
+    encoded: int
     encode_seconds: float
 
     @property

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from huffq.field import Field
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from huffq.encode_report import EncodeReport
+    from huffq.scales import Numbers
     from huffq.store import Dataset
     from huffq.tiles import TileFigures
 
@@ -74,8 +77,8 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
 
     Returns:
         The table: sample shape, bit width, share of zeros, entropy and coded bits per symbol, coded
-        size over that at the bit width (smaller is better), and symbols coded per second of one
-        thread.
+        size over that at the bit width (smaller is better), and symbols that this run coded per
+        second of one thread.
     """
     header = ["field", "shape", "bits", "zeros", "entropy", "bits/symbol", "ratio", "encode"]
     rows = [
@@ -86,10 +89,11 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             _format_number(field.zeros, 2),
             _format_number(field.entropy, 3),
             *_sizes(field.encoded_bits, field.raw_bits, field.elements),
-            format_rate(field.symbols, field.encode_seconds),
+            format_rate(field.encoded, field.encode_seconds),
         ]
         for name, field in report.fields.items()
     ]
+    encoded = sum(field.encoded for field in report.fields.values())
     encode_seconds = sum(field.encode_seconds for field in report.fields.values())
     rows.append(
         [
@@ -99,7 +103,7 @@ def encode_table(report: EncodeReport, decode_seconds: Mapping[str, float] | Non
             "",
             _format_number(report.entropy, 3),
             *_sizes(report.encoded_bits, report.raw_bits, report.symbols),
-            format_rate(report.symbols, encode_seconds),
+            format_rate(encoded, encode_seconds),
         ]
     )
     if decode_seconds is not None:
@@ -115,11 +119,17 @@ def info_table(dataset: Dataset) -> str:
     rows = []
     for name, field in dataset.fields.items():
         bits = field.bits or 8 * field.dtype.itemsize
-        scale = f"{field.scale.item():.6g}" if field.scale.size == 1 else "varies"
+        scale = _format_scale(field.scale)
         sizes = _sizes(field.encoded_bits, field.elements * bits, field.elements)
         shape = _format_shape(field.shape[1:])
         rows.append([name, shape, str(field.dtype), str(bits), scale, *sizes])
     return format_table(["field", "shape", "dtype", "bits", "scale", "bits/symbol", "ratio"], rows)
+
+
+def _format_scale(scale: Numbers | Field) -> str:
+    if isinstance(scale, Field):
+        return f"by sample: {scale.name}"
+    return f"{scale.item():.6g}" if scale.size == 1 else f"varies {list(scale.shape)}"
 
 
 def figures_table(what: str, figures: Mapping[str, TileFigures]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from huffq import _huffq
+from huffq._arguments import check_list
 from huffq._atomic import atomic_writer
 from huffq._remote import is_url, open_reader, read_url
 from huffq.errors import CorruptFileError, DataError, UnsupportedVersionError
@@ -50,24 +52,48 @@ class Shards:
         self._shards = shards
         self._open = open_
         self._readers: OrderedDict[int, _huffq.StoreReader] = OrderedDict()
+        self._closed: str | None = None
         self.starts = np.cumsum([0, *(shard.samples for shard in shards)])
         self.schema: dict[str, Any] = {}
         self.schema = json.loads(self.reader(0).schema)
+        # Nobody would touch a file that the manifest takes to be empty.
+        for number in np.flatnonzero(np.diff(self.starts) == 0).tolist():
+            self.reader(number)
 
     def __len__(self) -> int:
         return len(self._shards)
+
+    def close(self, path: str) -> None:
+        """Let the files of the dataset `path` go."""
+        self._closed = path
+        self._shards = [shard._replace(reader=None) for shard in self._shards]
+        self._readers.clear()
+
+    def check_open(self) -> None:
+        """Demand that it was not closed.
+
+        Raises:
+            ValueError: It was.
+        """
+        if self._closed is not None:
+            raise ValueError(f"{self._closed} is closed; open it again with huffq.open")
 
     def reader(self, number: int) -> _huffq.StoreReader:
         """Return the open file of that number.
 
         Raises:
+            ValueError: The dataset was closed.
             CorruptFileError: It is damaged, or not what the manifest says.
             OSError: It cannot be read.
         """
         reader = self._readers.get(number)
         if reader is None:
+            self.check_open()
             reader = self._checked(number)
             self._readers[number] = reader
+            if self._closed is not None:
+                # Another thread has closed it meanwhile.
+                self._readers.clear()
             while len(self._readers) > _OPEN_SHARDS:
                 # Another thread may have been faster.
                 self._readers.pop(next(iter(self._readers)), None)
@@ -86,6 +112,12 @@ class Shards:
             if _forms(json.loads(reader.schema)) != _forms(first):
                 raise CorruptFileError(f"{shard.path} has other fields than {self._shards[0].path}")
         return reader
+
+    def touch(self, start: int, stop: int) -> None:
+        """Open the files of samples `start` to `stop`, before memory is taken for a wrong count."""
+        if len(self) > 1:
+            for number, _, _ in self.spans(start, stop):
+                self.reader(number)
 
     def spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Return the files that samples `start` to `stop` lie in: number, first and last + 1."""
@@ -151,6 +183,7 @@ def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[S
         listed = json.loads(read_url(manifest) if remote else Path(manifest).read_bytes())
         version, shards = listed["version"], listed["shards"]
         found = [Shard(_joined(path, shard["file"]), shard["samples"]) for shard in shards]
+        crc = listed.get("crc", _crc(shards))
     except FileNotFoundError:
         raise DataError(
             f"{path} is a folder without {MANIFEST}; huffq.write_manifest makes one of its shards"
@@ -166,7 +199,17 @@ def find_shards(path: str, open_: Callable[[str], _huffq.StoreReader]) -> list[S
     numbers = [shard.samples for shard in found]
     if version != _VERSION or not found or not _are_counts(numbers):
         raise CorruptFileError(f"{manifest} is no list of shards; huffq.write_manifest makes one")
+    if crc != _crc(shards):
+        raise CorruptFileError(
+            f"{manifest} is damaged: its checksum differs; huffq.write_manifest makes a new one"
+        )
     return found
+
+
+def _crc(shards: Sequence[dict[str, Any]]) -> int:
+    """Return the checksum of a manifest's list."""
+    text = "".join(f"{shard['samples']} {shard['file']}\n" for shard in shards)
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def _joined(folder: str, file: str) -> str:
@@ -199,11 +242,13 @@ def write_manifest(
 
     Raises:
         DataError: There are no files.
+        TypeError: `parts` is one string.
         CorruptFileError: A file is damaged, or its fields differ from the first one's.
         OSError: A file cannot be read, or the manifest not be written.
     """
+    if parts is not None:
+        check_list("parts", parts)
     target = Path(folder)
-    target.mkdir(exist_ok=True)
     files: list[Path] = []
     for part in [target] if parts is None else [Path(part) for part in parts]:
         if part.is_dir() and parts is not None and (part / MANIFEST).exists():
@@ -219,8 +264,10 @@ def write_manifest(
     listed = [
         {"file": os.path.relpath(shard.path, target), "samples": shard.samples} for shard in shards
     ]
+    manifest = {"version": _VERSION, "crc": _crc(listed), "shards": listed}
+    target.mkdir(exist_ok=True)
     with atomic_writer(target / MANIFEST) as file:
-        file.write(json.dumps({"version": _VERSION, "shards": listed}, indent=1).encode())
+        file.write(json.dumps(manifest, indent=1).encode())
     return shards
 
 

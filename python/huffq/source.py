@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
-from huffq._chunks import CHUNK_BYTES, chunks
+from huffq._chunks import chunks
+from huffq._lazy import chunk_rows, is_lazy
 from huffq.codec import as_bytes, integer_array
 from huffq.codes import Codes
 from huffq.columns import Column, Ragged, Values, side_column
@@ -44,24 +45,22 @@ def batches(
         columns = as_columns(source, bits, infer=True)
         samples = _samples(columns)
         return _pieces(columns, start), samples - min(start, samples)
-    if not isinstance(source, Iterable):
+    if isinstance(source, str | bytes) or not isinstance(source, Iterable):
         raise TypeError(f"the source is a {type(source).__name__}; give arrays or batches of them")
     return _stream(source, bits, start), None
 
 
 def _is_batch(source: Any) -> bool:
-    return isinstance(source, Codes | Ragged | Mapping) or hasattr(source, "__array__")
+    whole = isinstance(source, Codes | Ragged | Mapping) or hasattr(source, "__array__")
+    return whole or is_lazy(source)
 
 
 def _stream(source: Iterable[Any], bits: Bits, start: int) -> Iterator[dict[str, Column]]:
     for batch in source:
         columns = as_columns(batch, bits, infer=False)
         samples = _samples(columns)
-        if start >= samples:
-            start -= samples
-            continue
-        yield {name: column[start:] for name, column in columns.items()} if start else columns
-        start = 0
+        yield from _pieces(columns, min(start, samples))
+        start -= min(start, samples)
 
 
 def as_columns(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Column]:
@@ -70,7 +69,11 @@ def as_columns(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Column]:
     _check_names(named, bits)
     if not isinstance(batch, Mapping | Codes | Ragged | list | tuple):
         _check_integers(batch)
-    columns = {name: _as_column(name, x, bits, infer=infer) for name, x in named.items()}
+    beside = _sides(named)
+    columns = {
+        name: _as_column(name, x, bits, infer=infer, side=name in beside)
+        for name, x in named.items()
+    }
     counts = {name: len(column) for name, column in columns.items()}
     if not counts:
         raise DataError("a batch has no fields; give at least one array")
@@ -79,14 +82,22 @@ def as_columns(batch: Any, bits: Bits, *, infer: bool) -> dict[str, Column]:
     return columns
 
 
-def _as_column(name: str, x: Any, bits: Bits, *, infer: bool) -> Column:
+def _sides(batch: Mapping[str, Any]) -> set[str]:
+    """Return the names of the side fields that codes name."""
+    plain = [x.values if isinstance(x, Ragged) else x for x in batch.values()]
+    codes = [x for x in plain if isinstance(x, Codes)]
+    parameters = [parameter for x in codes for parameter in (x.scale, x.zero_point)]
+    return {parameter for parameter in parameters if isinstance(parameter, str)}
+
+
+def _as_column(name: str, x: Any, bits: Bits, *, infer: bool, side: bool) -> Column:
     if isinstance(x, list | tuple):
         try:
             x = Ragged.of(x)
         except ValueError as error:
             raise ValueError(f"field {name!r}: {error}") from None
     if isinstance(x, Ragged):
-        column = _as_column(name, x.values, bits, infer=infer)
+        column = _as_column(name, x.values, bits, infer=infer, side=side)
         return Column(column.items, x.lengths)
     width = bits.get(name) if isinstance(bits, Mapping) else bits
     if isinstance(x, Codes):
@@ -97,8 +108,10 @@ def _as_column(name: str, x: Any, bits: Bits, *, infer: bool) -> Column:
                 "leave it out"
             )
         return Column(x)
-    array: npt.NDArray[Any] = np.asarray(x)
+    array: npt.NDArray[Any] = x if is_lazy(x) else np.asarray(x)
     _check_axis(name, array)
+    if side:
+        return side_column(name, array)
     if array.dtype not in (np.uint8, np.int8):
         if isinstance(bits, Mapping) and width is not None:
             _check_integers(array, name)
@@ -116,16 +129,17 @@ def _as_column(name: str, x: Any, bits: Bits, *, infer: bool) -> Column:
 
 
 def _infer_bits(values: npt.NDArray[Any]) -> int:
-    """Return the narrowest width of all values, reading a memory map piece by piece."""
+    """Return the narrowest width of all values, reading what is not in memory piece by piece."""
     signed = values.dtype == np.int8
-    pieces = (as_bytes(values[piece]) for piece in chunks(values.shape))
+    rows = chunk_rows(values)
+    pieces = (as_bytes(values[piece]) for piece in chunks(values.shape, rows=rows))
     return max((_huffq.infer_bits(piece, signed) for piece in pieces), default=1)
 
 
-def _check_integers(array: npt.ArrayLike, name: str = DEFAULT_FIELD) -> None:
+def _check_integers(array: Any, name: str = DEFAULT_FIELD) -> None:
     """Demand codes where an array is named by nothing that a side field would be named by."""
     try:
-        integer_array(array)
+        integer_array(np.empty(0, array.dtype) if is_lazy(array) else array)
     except TypeError as error:
         raise TypeError(f"field {name!r}: {error}") from None
 
@@ -141,7 +155,7 @@ def _check_names(batch: Mapping[str, Any], bits: Bits) -> None:
 
 
 def _check_axis(name: str, array: npt.NDArray[Any]) -> None:
-    if not array.ndim:
+    if not array.shape:
         raise ValueError(f"field {name!r} is a scalar; its first axis must be the samples")
 
 
@@ -150,9 +164,17 @@ def _samples(batch: Mapping[str, Column]) -> int:
 
 
 def _pieces(whole: dict[str, Column], start: int) -> Iterator[dict[str, Column]]:
+    """Yield the samples from `start` on in pieces; of what is read by chunk, whole chunks."""
     samples = _samples(whole)
-    bytes_ = max(column.array.nbytes for column in whole.values())
-    step = max(1, CHUNK_BYTES * samples // max(1, bytes_))
-    for first in range(start, samples, step):
-        piece = slice(first, min(first + step, samples))
-        yield {name: column[piece] for name, column in whole.items()}
+    if not samples:
+        return
+    by_sample = (column.array for column in whole.values() if column.lengths is None)
+    rows = max(map(chunk_rows, by_sample), default=1)
+    # Ragged samples count as long as on average.
+    shapes = [(samples, -(-column.nbytes // samples)) for column in whole.values()]
+    for piece in chunks(*shapes, rows=rows):
+        part = slice(max(start, piece.start), piece.stop)
+        if part == slice(0, samples):
+            yield whole
+        elif part.start < part.stop:
+            yield {name: column[part] for name, column in whole.items()}

@@ -9,16 +9,18 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
+from huffq._arguments import check_whole
 from huffq._atomic import check_output
+from huffq._metadata import plain
 from huffq._progress import progress_bar
-from huffq.codec import Level
-from huffq.columns import Column, check_same_form
+from huffq.codec import Level, check_bits
+from huffq.columns import Column, check_parameters, check_same_form
 from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import DataError
 from huffq.shards import MANIFEST, check_same_fields, listed_files, write_manifest
@@ -80,11 +82,15 @@ class Writer:
 
         Raises:
             OSError: The file has no place; or a folder holds shards already.
-            ValueError: `append` and `resume` are both given, or `shard_bytes` is below 1.
+            ValueError: `append` and `resume` are both given, there is no such level, or a number is
+                out of range.
+            TypeError: A number is no integer, or `metadata` no mapping.
         """
+        _check_options(bits, level, metadata)
+        check_whole(1, threads=threads, shard_bytes=shard_bytes)
         self.path = os.fspath(path)
         self._bits: Bits = bits
-        self._options = {"level": level, "metadata": _checked(metadata)}
+        self._options = {"level": level, "metadata": plain(metadata)}
         self._threads = threads
         self._resume = resume
         self._writer: _huffq.StoreWriter | None = None
@@ -95,8 +101,6 @@ class Writer:
             raise ValueError("append begins new shards, and resume goes on with one; choose one")
         if append and shard_bytes is None:
             shard_bytes = 1 << 30
-        if shard_bytes is not None and shard_bytes < 1:
-            raise ValueError(f"shard_bytes is {shard_bytes}; it must be at least 1")
         self._append = append
         if shard_bytes is None:
             check_output(path)
@@ -142,7 +146,9 @@ class Writer:
 
         Raises:
             ValueError: A value does not fit its field's bits (names field, sample, value and
-                index), or the batch differs from the first in fields, bits, scale or sample shape.
+                index); or the batch differs from the first in fields, sample shape, bits, scale or
+                what else `Codes` have; or a side field that codes name is not there or does not
+                fit.
             TypeError: An array has a dtype that cannot be stored.
             OSError: The disk does not take it. The writer is given up then, and its whole groups
                 are left for ``resume=True``.
@@ -151,6 +157,7 @@ class Writer:
 
     def write_columns(self, columns: dict[str, Column]) -> int:
         """Append samples that `huffq.source` has looked at; as `write`."""
+        check_parameters(columns)
         if not self._writer:
             self._start(columns)
         assert self._writer is not None
@@ -256,9 +263,11 @@ def encode_dataset(
     Raises:
         DataError: The source gave no samples.
         ValueError: A value does not fit its field's bits (names field, sample, value and index), or
-            batches differ in fields, bit width, scale or sample shape; `bits` names an unknown
-            field or contradicts `Codes`; or what is to be resumed has other options or metadata.
-        TypeError: An array's dtype cannot be stored, or a field's name is no string.
+            batches differ in fields, sample shape, bit width, scale or what else `Codes` have;
+            `bits` names an unknown field or contradicts `Codes`; a side field that codes name does
+            not fit; or what is to be resumed has other options or metadata.
+        TypeError: An array's dtype cannot be stored, a field's name is no string, or an option is
+            of a wrong type.
         OSError: The file cannot be written.
     """
     writer = Writer(path, bits, level, threads, metadata, shard_bytes, append, resume)
@@ -288,13 +297,13 @@ def resume_point(path: str | os.PathLike[str]) -> int:
     return samples
 
 
-def _checked(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    plain = dict(metadata or {})
-    try:
-        json.dumps(plain, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"metadata must be serialisable as JSON: {error}") from None
-    return plain
+def _check_options(bits: Bits, level: Level, metadata: Mapping[str, Any] | None) -> None:
+    if level not in get_args(Level):
+        raise ValueError(f"level is {level!r}; it must be one of {', '.join(get_args(Level))}")
+    for name, width in bits.items() if isinstance(bits, Mapping) else [("", bits)]:
+        check_bits(width, f"bits[{name!r}]" if name else "bits")
+    if not isinstance(metadata, Mapping | None):
+        raise TypeError(f"metadata is a {type(metadata).__name__}; give a dict, such as {{'a': 1}}")
 
 
 def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> int:
@@ -314,6 +323,7 @@ def _field_report(
     field: dict[str, Any],
     samples: int,
     totals: tuple[int, int, npt.NDArray[np.uint64]],
+    encoded: int,
     seconds: float,
 ) -> FieldReport:
     items, record_bytes, counts = totals
@@ -327,5 +337,6 @@ def _field_report(
         elements=items * math.prod(item_shape),
         counts=counts.astype(np.int64),
         encoded_bits=8 * record_bytes,
+        encoded=encoded,
         encode_seconds=seconds,
     )

@@ -190,19 +190,28 @@ def _add_recover(commands: Commands) -> None:
     parser = add_command(
         commands,
         recover,
-        "Salvage the whole samples of a damaged or unfinished .huffq file",
-        "  huffq recover damaged.huffq whole.huffq\n  huffq recover killed.huffq.part whole.huffq",
+        "Salvage the whole samples of a damaged or unfinished .huffq file, or a folder of them",
+        "  huffq recover damaged.huffq whole.huffq\n"
+        "  huffq recover killed.huffq.part whole.huffq\n"
+        "  huffq recover damaged-folder whole-folder",
     )
-    parser.add_argument("input", help="damaged file, or the .part of a writer that was killed")
-    parser.add_argument("output", help="new .huffq file")
+    parser.add_argument(
+        "input", help="damaged file, the .part of a writer that was killed, or a folder of files"
+    )
+    parser.add_argument("output", help="new .huffq file; of a folder, a new folder")
     add_threads_option(parser)
 
 
 def recover(args: argparse.Namespace) -> None:
-    """Write what is whole to a new file, and say what was lost."""
-    _require_suffix(args.output, ".huffq")
-    report = huffq.recover(args.input, args.output, threads=args.threads)
+    """Write what is whole to a new file or folder, and say what was lost."""
+    folder = Path(args.input).is_dir()
+    if not folder:
+        _require_suffix(args.output, ".huffq")
+    report = huffq.recover(args.input, args.output, threads=args.threads, progress=True)
     print(f"{args.output}: {report.samples} of {report.total} samples")
+    for file in report.files if folder else ():
+        kept = "whole" if file.whole else f"{file.samples} of {file.total} samples"
+        print(f"{file.path}: {kept}{f' ({file.lost})' if file.lost else ''}")
     for start, stop in report.lost:
         print(f"lost: samples {start} to {stop - 1}")
     print(f"damaged or missing: {report.lost_blocks} blocks, {format_bytes(report.lost_bytes)}")

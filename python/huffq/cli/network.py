@@ -146,8 +146,8 @@ def _extract_integers(args: argparse.Namespace, model: nn.Module, data: ImageDat
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, x in inputs.items():
         w = weight_codes(find_layer(model, name), name=name)
-        arrays[f"{name}.x_int"], arrays[f"{name}.x_delta"] = x.values, x.scale
-        arrays[f"{name}.w_int"], arrays[f"{name}.w_delta"] = w.values, w.scale
+        arrays[f"{name}.x_int"], arrays[f"{name}.x_delta"] = x.values, np.asarray(x.scale)
+        arrays[f"{name}.w_int"], arrays[f"{name}.w_delta"] = w.values, np.asarray(w.scale)
     with atomic_writer(args.output) as file:
         np.savez(file, allow_pickle=False, **arrays)
     print(f"{args.output}: integers of {len(inputs)} layers for {len(batch)} images")

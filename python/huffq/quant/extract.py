@@ -61,8 +61,8 @@ def activation_codes(
             is negative.
 
     Returns:
-        Codes of the shape of `x`. The scale is the layer's ``x_delta``, negative if its
-        ``act_alpha`` is.
+        Codes of the shape of `x`, which know its dtype. The scale is the layer's ``x_delta``,
+        negative if its ``act_alpha`` is.
 
     Raises:
         ExtractionError: `x` holds NaN or infinity, or the codes are not integers or do not fit.
@@ -84,7 +84,7 @@ def activation_codes(
             f"layer {name!r}: its codes go down to {low}, but it is taken as unsigned; list it in "
             f"`signed`"
         )
-    return _to_codes(codes, layer.x_delta, bits, signed)
+    return _to_codes(codes, layer.x_delta, bits, signed, x.dtype)
 
 
 @torch.no_grad()
@@ -102,7 +102,7 @@ def weight_codes(layer: QuantizedLayer, *, name: str) -> Codes:
     """
     require_finite(layer.weight, name, "weight")
     codes = integer_codes(layer.weight_quant(layer.weight), layer.w_delta, name=name)
-    return _to_codes(codes, layer.w_delta, layer.bits, signed=True)
+    return _to_codes(codes, layer.w_delta, layer.bits, True, layer.weight.dtype)
 
 
 def require_finite(values: Tensor, name: str, what: str) -> None:
@@ -125,6 +125,6 @@ def signed_width(low: int, high: int) -> int:
     return max((code if code >= 0 else ~code).bit_length() + 1 for code in (low, high))
 
 
-def _to_codes(codes: Tensor, delta: Tensor, bits: int, signed: bool) -> Codes:
+def _to_codes(codes: Tensor, delta: Tensor, bits: int, signed: bool, real: torch.dtype) -> Codes:
     values = codes.to(torch.int8 if signed else torch.uint8).cpu().numpy()
-    return Codes(values, bits, np.asarray(delta.item(), np.float32))
+    return Codes(values, bits, np.asarray(delta.item(), np.float32), real_dtype=str(real))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from huffq.codes import Codes
 from huffq.errors import TileError
+from huffq.scales import Parameter
 from huffq.testbench import Integers
 
 
@@ -155,10 +156,15 @@ class Convolution:
             **{name: getattr(self, name) for name in names},
             "activation_bits": self.codes.bits,
             "activation_signed": self.codes.signed,
-            "activation_scale": self.codes.scale.tolist(),
+            "activation_scale": _plain(self.codes.scale),
             "weight_bits": self.weights.bits,
-            "weight_scale": self.weights.scale.tolist(),
+            "weight_scale": _plain(self.weights.scale),
         }
+
+
+def _plain(scale: Parameter) -> object:
+    """Return a scale as JSON has it, or the name of the field that holds it."""
+    return scale if isinstance(scale, str) else scale.tolist()
 
 
 def _require(array: Integers, axes: str) -> None:

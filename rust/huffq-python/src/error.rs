@@ -1,5 +1,6 @@
 //! Errors of the codec as Python exceptions.
 
+use std::io::{self, ErrorKind};
 use std::num::NonZero;
 use std::path::Path;
 
@@ -7,8 +8,10 @@ use huffq::{Error, Threads};
 use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 
-/// The same number on every Unix.
+// The same numbers on every Unix.
 const EBUSY: i32 = 16;
+const EEXIST: i32 = 17;
+const EISDIR: i32 = 21;
 
 mod exceptions {
     pyo3::import_exception!(huffq.errors, CodebookError);
@@ -25,21 +28,35 @@ pub fn to_py(error: Error) -> PyErr {
 
 /// The exception for an `error` with the file `path`, which it names.
 pub fn in_file(path: &Path) -> impl Fn(Error) -> PyErr {
-    move |error| match &error {
+    |error| with_path(path, error)
+}
+
+fn with_path(path: &Path, error: Error) -> PyErr {
+    match error {
+        Error::InFile { path, source } => with_path(&path, *source),
         Error::Io(io) => {
             // What a source in Python raised goes on as it was.
             if let Some(raised) = io.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>()) {
                 return Python::attach(|py| raised.clone_ref(py));
             }
-            // OSError picks its subclass by errno.
-            let errno = io.raw_os_error();
             let reason = io.to_string();
             let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
-            PyOSError::new_err((errno, reason, path.to_owned()))
+            PyOSError::new_err((errno(&io), reason, path.as_os_str().to_owned()))
         }
-        Error::InUse => PyBlockingIOError::new_err((EBUSY, error.to_string(), path.to_owned())),
+        Error::InUse => {
+            PyBlockingIOError::new_err((EBUSY, error.to_string(), path.as_os_str().to_owned()))
+        }
         _ => with_message(&error, format!("{}: {error}", path.display())),
     }
+}
+
+/// The number by which OSError picks its subclass.
+fn errno(error: &io::Error) -> Option<i32> {
+    error.raw_os_error().or(match error.kind() {
+        ErrorKind::AlreadyExists => Some(EEXIST),
+        ErrorKind::IsADirectory => Some(EISDIR),
+        _ => None,
+    })
 }
 
 fn with_message(error: &Error, message: String) -> PyErr {

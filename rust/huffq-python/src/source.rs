@@ -11,8 +11,8 @@ use pyo3::pybacked::PyBackedBytes;
 /// they do.
 const RUN_BYTES: usize = 1 << 23;
 
-/// Bytes at the end that hold the root of the index: the schema, and for a group, which takes
-/// megabytes, a few dozen bytes.
+/// Bytes at the end that hold the root of the index, unless metadata are long: the schema, and for a
+/// group, which takes megabytes, a few dozen bytes.
 fn tail_bytes(size: u64) -> usize {
     (1 << 18).max(size >> 16) as usize
 }

@@ -1,6 +1,7 @@
 //! The one error type; its variants carry the numbers that a caller needs.
 
 use std::io;
+use std::path::PathBuf;
 
 /// What every fallible function of this crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -62,6 +63,19 @@ pub enum Error {
         needed: u64,
         /// Bytes that were left.
         available: u64,
+    },
+    /// A writer whose disk did not take what it wrote.
+    #[error(
+        "the file was given up when a write failed; go on with what is whole of it by resuming"
+    )]
+    GivenUp,
+    /// An error with one of several files.
+    #[error("{}: {source}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
     },
     /// A file that another writer is at work on.
     #[error("the file is being written by someone else")]

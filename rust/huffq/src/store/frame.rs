@@ -6,7 +6,10 @@ use crate::error::{Error, Result};
 
 pub const HEADER_LEN: usize = 24;
 pub const HEAD_LEN: usize = 24;
-pub const TRAILER_LEN: usize = 24;
+pub const TRAILER_LEN: usize = 36;
+
+/// Bytes that say who may read the file, in header and trailer.
+const FORM_LEN: usize = 12;
 
 /// The first byte has its high bit set and the last two are a line end, so that a transfer in text
 /// mode shows.
@@ -54,10 +57,29 @@ impl Tag {
     }
 }
 
+/// Version, and the features that a reader must know and those that it need not.
+fn form() -> [u8; FORM_LEN] {
+    let mut form = [0; FORM_LEN];
+    form[..2].copy_from_slice(&VERSION.to_le_bytes());
+    form
+}
+
+fn check_form(form: &[u8]) -> Result<()> {
+    let mut cursor = Cursor::new("version", form);
+    let (version, _, required) = (cursor.u16()?, cursor.u16()?, cursor.u32()?);
+    if version != VERSION {
+        return Err(Error::UnsupportedVersion { found: version, supported: VERSION });
+    }
+    if required != 0 {
+        return Err(Error::UnsupportedFeatures { features: required });
+    }
+    Ok(())
+}
+
 pub fn header() -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[..8].copy_from_slice(MAGIC);
-    header[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    header[8..20].copy_from_slice(&form());
     let crc = checksum::of(&header[..20]);
     header[20..].copy_from_slice(&crc.to_le_bytes());
     header
@@ -68,18 +90,11 @@ pub fn check_header(header: &[u8; HEADER_LEN]) -> Result<()> {
     if cursor.take(MAGIC.len())? != MAGIC {
         return Err(Error::corrupt("file header", "this is not a .huffq file"));
     }
-    let (version, _, required, _optional) =
-        (cursor.u16()?, cursor.u16()?, cursor.u32()?, cursor.u32()?);
+    let form = cursor.take(FORM_LEN)?;
     if !checksum::matches(cursor.u32()?, checksum::of(&header[..20])) {
         return Err(Error::corrupt("file header", "its checksum differs"));
     }
-    if version != VERSION {
-        return Err(Error::UnsupportedVersion { found: version, supported: VERSION });
-    }
-    if required != 0 {
-        return Err(Error::UnsupportedFeatures { features: required });
-    }
-    Ok(())
+    check_form(form)
 }
 
 /// Appends a record to `out`; `payload` appends the payload.
@@ -172,22 +187,25 @@ pub fn trailer(root: Entry) -> [u8; TRAILER_LEN] {
     let mut trailer = [0; TRAILER_LEN];
     trailer[..8].copy_from_slice(&root.offset.to_le_bytes());
     trailer[8..12].copy_from_slice(&root.len.to_le_bytes());
-    let crc = checksum::of(&trailer[..12]);
-    trailer[12..16].copy_from_slice(&crc.to_le_bytes());
-    trailer[16..].copy_from_slice(END_MAGIC);
+    trailer[12..24].copy_from_slice(&form());
+    let crc = checksum::of(&trailer[..24]);
+    trailer[24..28].copy_from_slice(&crc.to_le_bytes());
+    trailer[28..].copy_from_slice(END_MAGIC);
     trailer
 }
 
 /// Where the root lies, according to the last bytes of a file of `len` bytes.
 pub fn check_trailer(trailer: &[u8; TRAILER_LEN], len: u64) -> Result<Entry> {
-    if &trailer[16..] != END_MAGIC {
+    if &trailer[28..] != END_MAGIC {
         return Err(Error::Unfinished);
     }
     let mut cursor = Cursor::new("trailer", trailer);
     let root = Entry { offset: cursor.u64()?, len: cursor.u32()? };
-    if !checksum::matches(cursor.u32()?, checksum::of(&trailer[..12])) {
+    let form = cursor.take(FORM_LEN)?;
+    if !checksum::matches(cursor.u32()?, checksum::of(&trailer[..24])) {
         return Err(Error::corrupt("trailer", "its checksum differs"));
     }
+    check_form(form)?;
     let end = root.offset.checked_add(root.len.into());
     if root.offset < HEADER_LEN as u64 || end != Some(len - TRAILER_LEN as u64) {
         return Err(Error::corrupt("trailer", "the index lies elsewhere"));

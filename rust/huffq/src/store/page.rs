@@ -136,7 +136,7 @@ impl Page {
     ) -> Result<Self> {
         let (page, offset) = Self::parse_anywhere(payload, fields, codings)?;
         if page.start < least || offset != end {
-            return Err(Error::corrupt("index page", "its records do not lie before it"));
+            return Err(corrupt("its records do not lie before it"));
         }
         Ok(page)
     }
@@ -149,7 +149,6 @@ impl Page {
         fields: &[FieldSchema],
         codings: &[Coding],
     ) -> Result<(Self, u64)> {
-        let corrupt = |why: &str| Error::corrupt("index page", why);
         let mut cursor = Cursor::new("index page", payload);
         let start = cursor.u64()?;
         let mut offset = start;
@@ -167,6 +166,9 @@ impl Page {
     }
 }
 
+/// A segment's head, and its bytes.
+type HeadBytes = (SegmentHead, Vec<u8>);
+
 impl FieldPage {
     fn parse(
         cursor: &mut Cursor,
@@ -175,43 +177,69 @@ impl FieldPage {
         offset: &mut u64,
         group: &mut Option<(u64, u64)>,
     ) -> Result<Self> {
-        let corrupt = |why: &str| Error::corrupt("index page", why);
+        let heads = Self::heads(cursor, field.ragged(), group)?;
+        let (first, _) = &heads[0];
+        let (items, starts) = (first.items()?, first.lengths.as_deref().map(prefix_sums));
+        let ranges = Self::ranges(coding, items, cursor.remaining())?;
+        if ranges.len() != heads.len() {
+            return Err(corrupt("a field has another number of segments"));
+        }
+        let (segments, blocks) = Self::records(cursor, ranges, heads, offset)?;
+        let size = coding.alphabet_size();
+        let counts = (0..size).map(|_| cursor.varint()).collect::<Result<_>>()?;
+        Ok(Self { items, starts, segments, blocks, counts })
+    }
+
+    /// The heads of a field's segments, at least one, all of the same group.
+    fn heads(
+        cursor: &mut Cursor,
+        ragged: bool,
+        group: &mut Option<(u64, u64)>,
+    ) -> Result<Vec<HeadBytes>> {
         let count = cursor.varint()?;
-        let mut heads = Vec::new();
+        let mut heads: Vec<HeadBytes> = Vec::new();
         for _ in 0..count {
             let len = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
             let bytes = cursor.take(len)?;
-            let head = SegmentHead::parse(bytes, field.ragged())?;
+            let head = SegmentHead::parse(bytes, ragged)?;
             let place = (head.first_sample, head.samples);
-            if *group.get_or_insert(place) != place {
+            let lengths = heads.first().map_or(&head.lengths, |(first, _)| &first.lengths);
+            if *group.get_or_insert(place) != place || *lengths != head.lengths {
                 return Err(corrupt("its segments are of different groups"));
             }
             heads.push((head, bytes.to_vec()));
         }
-        let (first, _) = heads.first().ok_or_else(|| corrupt("a field has no segment"))?;
-        let (items, cut) = (first.items()?, coding.cut());
-        let starts = first.lengths.as_deref().map(prefix_sums);
-        if heads.iter().any(|(head, _)| head.lengths != first.lengths) {
-            return Err(corrupt("its segments are of different groups"));
+        if heads.is_empty() {
+            return Err(corrupt("a field has no segment"));
         }
-        // Every block takes a byte of the page at least.
+        Ok(heads)
+    }
+
+    /// The blocks of each segment; each block takes a byte of the page at least.
+    fn ranges(coding: &Coding, items: usize, bytes: usize) -> Result<Vec<Range<usize>>> {
+        let cut = coding.cut();
         let bound = items.checked_mul(cut.blocks_per_item().max(1));
-        let count = bound.map_or(usize::MAX, |_| cut.blocks(items));
-        if count > cursor.remaining() {
+        if bound.map_or(usize::MAX, |_| cut.blocks(items)) > bytes {
             return Err(corrupt("it is too short for its blocks"));
         }
-        let ranges: Vec<_> = segment_ranges(coding, items).collect();
-        if ranges.len() != heads.len() {
-            return Err(corrupt("a field has another number of segments"));
-        }
-        let mut blocks = Vec::with_capacity(count);
-        let mut segments = Vec::with_capacity(ranges.len());
+        Ok(segment_ranges(coding, items).collect())
+    }
+
+    /// Where segments and blocks lie, from `offset` on, one behind the other.
+    fn records(
+        cursor: &mut Cursor,
+        ranges: Vec<Range<usize>>,
+        heads: Vec<HeadBytes>,
+        offset: &mut u64,
+    ) -> Result<(Vec<SegmentPage>, Vec<Entry>)> {
         let mut take = |len: u64| -> Result<Entry> {
             let len = u32::try_from(len).map_err(|_| corrupt("a record is too long"))?;
             let entry = Entry { offset: *offset, len };
             *offset = offset.checked_add(len.into()).ok_or_else(|| corrupt("it is too long"))?;
             Ok(entry)
         };
+        let mut blocks = Vec::with_capacity(ranges.last().map_or(0, |range| range.end));
+        let mut segments = Vec::with_capacity(ranges.len());
         for (range, (head, bytes)) in ranges.into_iter().zip(heads) {
             let entry = take((HEAD_LEN + bytes.len()) as u64)?;
             for _ in range.clone() {
@@ -221,9 +249,7 @@ impl FieldPage {
             let parsed = OnceLock::new();
             segments.push(SegmentPage { blocks: range, entry, head: bytes, codebook, parsed });
         }
-        let size = coding.alphabet_size();
-        let counts = (0..size).map(|_| cursor.varint()).collect::<Result<_>>()?;
-        Ok(Self { items, starts, segments, blocks, counts })
+        Ok((segments, blocks))
     }
 
     /// What is known of a field's blocks, at most `most_blocks`, from the heads of those segments that
@@ -279,6 +305,10 @@ impl FieldPage {
 pub fn segment_ranges(coding: &Coding, items: usize) -> impl Iterator<Item = Range<usize>> {
     let none = coding.cut().blocks(items) == 0;
     coding.cut().segments(items).chain(none.then_some(0..0))
+}
+
+fn corrupt(why: &str) -> Error {
+    Error::corrupt("index page", why)
 }
 
 fn prefix_sums(lengths: &[u64]) -> Vec<u64> {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::{mem, process};
 
 use super::schema::Coding;
 use crate::Backend;
@@ -23,6 +24,7 @@ pub struct Pool {
     workers: Vec<JoinHandle<()>>,
     /// Segments that it takes before one must be taken out.
     capacity: usize,
+    process: u32,
 }
 
 struct Shared {
@@ -83,7 +85,7 @@ impl Pool {
         }
         // Training is one thread's work: several segments at a time keep the others busy.
         let capacity = 2 + threads.div_ceil(4);
-        Ok(Self { shared, workers, capacity })
+        Ok(Self { shared, workers, capacity, process: process::id() })
     }
 
     /// Whether a segment must be taken out before the next one goes in.
@@ -139,6 +141,10 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if self.process != process::id() {
+            mem::forget(mem::take(&mut self.workers));
+            return;
+        }
         {
             let mut state = self.shared.lock();
             state.closed = true;
@@ -197,7 +203,7 @@ impl Shared {
             }
             self.changed.notify_all();
         }
-        std::mem::forget(alarm);
+        mem::forget(alarm);
     }
 }
 
@@ -217,8 +223,7 @@ impl State {
         for (slot, number) in self.slots.iter_mut().zip(self.front..) {
             match slot {
                 Slot::Waiting(..) => {
-                    let Slot::Waiting(field, segment) = std::mem::replace(slot, Slot::Preparing)
-                    else {
+                    let Slot::Waiting(field, segment) = mem::replace(slot, Slot::Preparing) else {
                         unreachable!("it waits");
                     };
                     return Some(Task::Prepare(number, field, segment));
@@ -258,7 +263,7 @@ impl State {
                 work.left -= 1;
                 if work.left == 0 {
                     let next = slot.finish();
-                    let done = std::mem::replace(slot, next);
+                    let done = mem::replace(slot, next);
                     self.keep_memory(done);
                 }
             }

@@ -48,7 +48,7 @@ impl Caches {
 }
 
 impl Reader {
-    /// Opens the file `path`: reads header, trailer and root, no page and no block.
+    /// Opens the file `path`: reads its trailer and root, no page and no block.
     ///
     /// # Errors
     /// As [`Reader::new`].
@@ -63,16 +63,12 @@ impl Reader {
     /// [`Error::UnsupportedVersion`] or [`Error::UnsupportedFeatures`].
     pub fn new(source: Box<dyn ReadAt>, cache_bytes: usize) -> Result<Self> {
         let size = source.size()?;
-        let header = read_bytes(&*source, size, 0, size.min(HEADER_LEN as u64))?;
-        let least = (HEADER_LEN + TRAILER_LEN) as u64;
-        let header = header.first_chunk().filter(|_| size >= least);
-        let header =
-            header.ok_or(Error::Truncated { what: "file", needed: least, available: size })?;
-        frame::check_header(header)?;
-        let tail_len = (size - HEADER_LEN as u64).min(source.tail_bytes() as u64);
+        let tail_len = size.min(source.tail_bytes() as u64);
         let tail = read_bytes(&*source, size, size - tail_len, tail_len)?;
-        let trailer = tail.last_chunk().expect("a tail holds the trailer");
-        let entry = frame::check_trailer(trailer, size)?;
+        let entry = match tail.last_chunk().map(|trailer| frame::check_trailer(trailer, size)) {
+            None | Some(Err(Error::Unfinished)) => return Err(without_trailer(&*source, size)),
+            Some(entry) => entry?,
+        };
         let record = match entry.offset.checked_sub(size - tail_len) {
             Some(start) => tail[start as usize..tail.len() - TRAILER_LEN].to_vec(),
             None => read_bytes(&*source, size, entry.offset, entry.len.into())?,
@@ -201,6 +197,21 @@ impl Reader {
         }
         Ok(page)
     }
+}
+
+/// Tells a foreign file from one that was cut off.
+fn without_trailer(source: &dyn ReadAt, size: u64) -> Error {
+    let needed = (HEADER_LEN + TRAILER_LEN) as u64;
+    if size < needed {
+        return Error::Truncated { what: "file", needed, available: size };
+    }
+    check_front(source, size).err().unwrap_or(Error::Unfinished)
+}
+
+/// Checks the file header.
+pub(super) fn check_front(source: &dyn ReadAt, size: u64) -> Result<()> {
+    let header = read_bytes(source, size, 0, HEADER_LEN as u64)?;
+    frame::check_header(header.first_chunk().expect("a whole header"))
 }
 
 /// Says which part of a file an error lies in.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use super::files::ShardSummary;
 use super::frame::{self, Entry, HEAD_LEN, HEADER_LEN, Head, Kind, Tag};
 use super::page::Page;
 use super::reader::Reader;
@@ -11,7 +12,6 @@ use super::root::{Root, Totals, parse_schema};
 use super::schema::{Coding, Schema};
 use super::shard::part_path;
 use super::source::{ReadAt, read_bytes};
-use super::writer::ShardSummary;
 use crate::error::{Error, Result};
 
 /// What there is of a dataset whose writer did not finish.

@@ -1,6 +1,7 @@
 //! Every whole record of a file, whatever lies between them.
 
 use super::frame::{self, Entry, HEAD_LEN, HEADER_LEN, Head, MARKER, TRAILER_LEN, Tag};
+use super::recover::Watch;
 use super::source::{ReadAt, read_bytes};
 use crate::error::{Error, Result};
 
@@ -21,8 +22,8 @@ pub struct Found {
 /// All whole records, in order, and the bytes that belong to none.
 ///
 /// # Errors
-/// [`Error::Io`].
-pub fn scan(source: &dyn ReadAt) -> Result<(Vec<Found>, u64)> {
+/// [`Error::Io`]; what `watch` returns.
+pub fn scan(source: &dyn ReadAt, watch: Watch) -> Result<(Vec<Found>, u64)> {
     let size = end_of_records(source)?;
     let mut budget = size.saturating_mul(MOST_READS).saturating_add(WINDOW);
     let (mut found, mut lost, mut offset) = (Vec::new(), 0, HEADER_LEN as u64);
@@ -31,9 +32,10 @@ pub fn scan(source: &dyn ReadAt) -> Result<(Vec<Found>, u64)> {
             let entry = Entry { offset, len };
             found.extend(tag.map(|tag| Found { tag, entry }));
             offset = entry.end();
+            watch(len.into())?;
             continue;
         }
-        let next = next_marker(source, size, offset + 1)?;
+        let next = next_marker(source, size, offset + 1, watch)?;
         lost += next - offset;
         offset = next;
     }
@@ -74,13 +76,15 @@ fn record_at(
 }
 
 /// The first place from `offset` on where a record may begin; the end of the file if there is none.
-fn next_marker(source: &dyn ReadAt, size: u64, mut offset: u64) -> Result<u64> {
+fn next_marker(source: &dyn ReadAt, size: u64, mut offset: u64, watch: Watch) -> Result<u64> {
     while offset + (MARKER.len() as u64) <= size {
         let len = WINDOW.min(size - offset);
         let window = read_bytes(source, size, offset, len)?;
         if let Some(place) = window.windows(MARKER.len()).position(|bytes| bytes == MARKER) {
+            watch(place as u64)?;
             return Ok(offset + place as u64);
         }
+        watch(len)?;
         // A marker may lie across the windows' border.
         offset += len - (MARKER.len() as u64 - 1);
         if len < WINDOW {

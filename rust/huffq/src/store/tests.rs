@@ -187,6 +187,54 @@ fn a_suspended_writer_goes_on_with_the_same_bytes() {
 }
 
 #[test]
+fn a_writer_whose_write_failed_takes_and_publishes_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let field = r#"{"name": "x", "bits": 4, "sample_shape": [300]}"#;
+    let shards = r#""shards": {"bytes": 1, "first": 0}"#;
+    let schema = format!(r#"{{"fields": [{field}], "group_samples": 50, {shards}}}"#);
+    let codes = vec![3; 300 * 120];
+    let batch = [Batch { codes: &codes, lengths: None }];
+    let second = folder.path().join("shard-00001.huffq");
+    let failed = || {
+        let mut writer = Writer::create(folder.path(), &schema, NonZero::new(1)).unwrap();
+        fs::write(&second, "somebody else's").unwrap();
+        let error = (0..99).find_map(|_| writer.write(120, &batch).err());
+        assert!(matches!(error, Some(Error::Io(_))), "{error:?}");
+        writer
+    };
+    let mut writer = failed();
+    assert!(matches!(writer.write(120, &batch), Err(Error::GivenUp)));
+    assert!(matches!(writer.finish(), Err(Error::GivenUp)));
+    assert_eq!(fs::read(&second).unwrap(), b"somebody else's");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the first shard, and that file");
+    fs::remove_file(folder.path().join("shard-00000.huffq")).unwrap();
+    assert!(matches!(failed().suspend(), Err(Error::GivenUp)));
+}
+
+#[test]
+fn a_recovery_that_is_stopped_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, out) = (folder.path().join("a.huffq"), folder.path().join("b.huffq"));
+    write(&path, 200, 200, 1);
+    let sources = [(path.clone(), None)];
+    let calls = |stop: usize| {
+        let mut calls = 0;
+        let mut watch = |_| {
+            calls += 1;
+            if calls == stop { Err(Error::InUse) } else { Ok(()) }
+        };
+        let found = recover(&sources, &out, None, None, &mut watch);
+        (calls, found.is_ok())
+    };
+    let (all, _) = calls(0);
+    fs::remove_file(&out).unwrap();
+    for stop in 1..=all {
+        assert_eq!(calls(stop), (stop, false));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "after {stop} of {all}");
+    }
+}
+
+#[test]
 fn two_writers_do_not_meet() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.huffq");

@@ -2,7 +2,7 @@
 
 use super::frame::{self, HEADER_LEN, Kind, Tag};
 use super::read::zeros;
-use super::reader::{Reader, named};
+use super::reader::{Reader, check_front, named};
 use super::source::read_bytes;
 use crate::Backend;
 use crate::block::Coder;
@@ -10,11 +10,12 @@ use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
 
 impl Reader {
-    /// Checks the schema's record at the front of the file.
+    /// Checks what opening does not look at: header and schema at the front of the file.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Truncated`] or [`Error::Io`].
-    pub fn verify_schema(&self) -> Result<()> {
+    pub fn verify_front(&self) -> Result<()> {
+        check_front(&*self.source, self.size)?;
         let start = HEADER_LEN as u64;
         let end = match self.groups() {
             0 => self.size,

@@ -1,0 +1,111 @@
+"""Samples in order, batch by batch, decoded ahead of the one who takes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from huffq.field import Field
+    from huffq.shards import Shards
+
+_CHUNK_BYTES = 1 << 21
+"""Bytes of samples that a thread decodes at once, about."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Reads some fields of a dataset from front to back.
+
+    Attributes:
+        shards: The dataset's files.
+        fields: What a batch has.
+        real: Names of those of which it has real values.
+        dtype: Floating-point dtype of these; None takes each field's own.
+        threads: Upper bound on threads.
+    """
+
+    shards: Shards
+    fields: Sequence[Field]
+    real: Set[str]
+    dtype: npt.DTypeLike | None
+    threads: int | None
+
+    def batches(self, size: int, start: int) -> Iterator[dict[str, Any]]:
+        """Yield `size` samples at a time, from sample `start` on."""
+        names = [field.name for field in self.fields]
+        rest: list[Any] = []
+        for chunk in self._chunks(size, start):
+            joined = [_join(*pair) for pair in zip(rest, chunk, strict=True)] if rest else chunk
+            samples = len(joined[0])
+            whole = samples - samples % size
+            batches = zip(*(_cut(values[:whole], size) for values in joined), strict=True)
+            # Small batches come by the million: not a line of Python is run for one.
+            yield from map(dict, map(zip, repeat(names), batches))
+            rest = [values[whole:] for values in joined] if whole < samples else []
+        if rest:
+            yield dict(zip(names, rest, strict=True))
+
+    def _chunks(self, size: int, start: int) -> Iterator[list[Any]]:
+        """Yield as many samples at a time as are worth decoding together."""
+        step = self._chunk_samples(size)
+        needed = {field.name: field for field in self.fields}
+        for field in self.fields:
+            if field.name in self.real:
+                needed.update((side.name, side) for side in field.sides)
+        numbers = [field.number for field in needed.values()]
+        for shard, first, last in self.shards.spans(max(start, 0), int(self.shards.starts[-1])):
+            reader = self.shards.reader(shard)
+            for chunk in reader.batches(numbers, first, last, step, self.threads):
+                self.shards.check_open()
+                samples = min(step, last - first)
+                read = {
+                    field.name: field.unpack(samples, np.asarray(codes), lengths)
+                    for field, (codes, lengths) in zip(needed.values(), chunk, strict=True)
+                }
+                yield [self._values(field, read) for field in self.fields]
+                first += samples
+
+    def _values(self, field: Field, read: dict[str, Any]) -> Any:
+        found = read[field.name]
+        if field.name not in self.real:
+            return found
+        return field.to_real(found, lambda side: read[side.name], self.dtype)
+
+    def _chunk_samples(self, size: int) -> int:
+        """Return a number of whole batches, and if they stay small of whole blocks too."""
+        sample_bytes = max(1.0, sum(map(self._mean_bytes, self.fields)))
+        step = size
+        for field in sorted(self.fields, key=self._mean_bytes, reverse=True):
+            whole = step if field.ragged else math.lcm(step, field.block_items)
+            if whole * sample_bytes <= 2 * _CHUNK_BYTES:
+                step = whole
+        return step * max(1, int(_CHUNK_BYTES / (sample_bytes * step)))
+
+    def _mean_bytes(self, field: Field) -> float:
+        if not field.ragged:
+            return field.item_bytes
+        reader = self.shards.reader(0)
+        items: int = reader.totals(field.number)[0]
+        return field.item_bytes * items / max(1, reader.samples)
+
+
+def _cut(values: Any, size: int) -> Any:
+    """Return samples, an array or a list of ragged ones, as batches of `size`."""
+    if isinstance(values, list):
+        return [values[first : first + size] for first in range(0, len(values), size)]
+    return values.reshape(len(values) // size, size, *values.shape[1:])
+
+
+def _join(first: Any, second: Any) -> Any:
+    """Return samples of two chunks, arrays or lists of ragged ones, as one."""
+    if isinstance(first, list):
+        return first + second
+    return np.concatenate((first, second))

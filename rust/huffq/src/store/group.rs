@@ -1,0 +1,168 @@
+//! The group of samples that is not full yet.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::batch::Batch;
+use super::encoder::{Encoder, Queued};
+use super::page::{SegmentHead, segment_ranges};
+use super::schema::{Coding, GROUP_SYMBOLS, Schema};
+use crate::cut::SEGMENT_SYMBOLS;
+use crate::error::Result;
+use crate::segment::Segment;
+
+/// Takes samples until there are as many as a group has, and then hands them on as segments.
+pub struct Group {
+    schema: Arc<Schema>,
+    codings: Arc<[Coding]>,
+    fields: Vec<Pending>,
+    samples: u64,
+}
+
+/// A field's part of it.
+#[derive(Default)]
+struct Pending {
+    codes: Vec<u8>,
+    /// Items of each sample, if they differ.
+    lengths: Vec<u64>,
+    items: u64,
+}
+
+impl Group {
+    pub fn new(schema: Arc<Schema>, codings: Arc<[Coding]>) -> Self {
+        let fields = codings.iter().map(|_| Pending::default()).collect();
+        Self { schema, codings, fields, samples: 0 }
+    }
+
+    /// Takes as many of `samples` samples out of `rest` as fit, and hands the group on if it is
+    /// full; returns how many it took.
+    pub fn take(
+        &mut self,
+        rest: &mut [Batch],
+        samples: usize,
+        encoder: &mut Encoder,
+    ) -> Result<usize> {
+        let taken = self.fitting(rest, samples);
+        if taken == 0 {
+            self.close(encoder)?;
+            return Ok(0);
+        }
+        let mut parts = Vec::with_capacity(rest.len());
+        for ((field, coding), rest) in self.fields.iter_mut().zip(&*self.codings).zip(rest) {
+            let part = rest.take(taken, coding.cut().item_len());
+            field.lengths.extend(part.lengths.unwrap_or_default());
+            field.items += part.lengths.map_or(taken as u64, |lengths| lengths.iter().sum());
+            parts.push(part.codes);
+        }
+        self.samples += taken as u64;
+        if self.samples == self.schema.group_samples {
+            self.close_with(&parts, encoder)?;
+        } else {
+            self.put_aside(&parts, encoder);
+        }
+        Ok(taken)
+    }
+
+    /// How many of `samples` samples fit.
+    fn fitting(&self, rest: &[Batch], samples: usize) -> usize {
+        let most = (self.schema.group_samples - self.samples).min(samples as u64);
+        if rest.iter().all(|field| field.lengths.is_none()) {
+            return most as usize;
+        }
+        let len = |field: usize| self.codings[field].cut().item_len() as u64;
+        let mut sums: Vec<u64> =
+            self.fields.iter().enumerate().map(|(i, field)| field.items * len(i)).collect();
+        for sample in 0..most as usize {
+            let added = rest.iter().enumerate().map(|(i, field)| {
+                field.lengths.map_or(1, |lengths| lengths[sample]).saturating_mul(len(i))
+            });
+            let mut fits = true;
+            for ((sum, added), field) in sums.iter_mut().zip(added).zip(rest) {
+                *sum = sum.saturating_add(added);
+                fits &= field.lengths.is_none() || *sum <= SEGMENT_SYMBOLS as u64;
+            }
+            fits &= sums.iter().fold(0, |a: u64, &b| a.saturating_add(b)) <= GROUP_SYMBOLS;
+            if !fits && self.samples + sample as u64 > 0 {
+                return sample;
+            }
+        }
+        most as usize
+    }
+
+    /// Keeps codes until the group is full.
+    fn put_aside(&mut self, parts: &[&[u8]], encoder: &Encoder) {
+        for (number, part) in parts.iter().enumerate() {
+            let codes = &mut self.fields[number].codes;
+            if codes.capacity() == 0 && !self.schema.fields[number].ragged() {
+                let item_len = self.codings[number].cut().item_len() as u64;
+                let len = self.schema.group_samples.saturating_mul(item_len);
+                // A group may be larger than it ever gets.
+                let len = len.min(SEGMENT_SYMBOLS as u64).max(part.len() as u64) as usize;
+                *codes = encoder.memory(len);
+            }
+            codes.extend_from_slice(part);
+        }
+    }
+
+    /// Hands on what there is, if there is anything.
+    pub fn close(&mut self, encoder: &mut Encoder) -> Result<()> {
+        match self.samples {
+            0 => Ok(()),
+            _ => self.close_with(&vec![&[][..]; self.fields.len()], encoder),
+        }
+    }
+
+    /// Hands on what there is, and `last` behind it.
+    fn close_with(&mut self, last: &[&[u8]], encoder: &mut Encoder) -> Result<()> {
+        let samples = std::mem::take(&mut self.samples);
+        let ragged = |i: &usize| self.schema.fields[*i].ragged();
+        let items: Vec<u64> =
+            (0..last.len()).filter(ragged).map(|i| self.fields[i].items).collect();
+        let codings = self.codings.clone();
+        for (number, (coding, last)) in codings.iter().zip(last).enumerate() {
+            let Pending { mut codes, lengths, items: items_here } =
+                std::mem::take(&mut self.fields[number]);
+            let codes = match codes.is_empty() {
+                true => Cow::Borrowed(*last),
+                false => {
+                    codes.extend_from_slice(last);
+                    Cow::Owned(codes)
+                }
+            };
+            let lengths = self.schema.fields[number].ragged().then_some(lengths);
+            let head = SegmentHead { first_sample: 0, samples, lengths, codebook: Vec::new() };
+            let end = (number == codings.len() - 1).then(|| items.clone());
+            let queued = Queued { field: number, place: 0, head, end };
+            hand_on(queued, coding, items_here as usize, codes, encoder)?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a group's codes of a field to the encoder, segment by segment.
+fn hand_on(
+    whole: Queued,
+    coding: &Coding,
+    items: usize,
+    mut codes: Cow<[u8]>,
+    encoder: &mut Encoder,
+) -> Result<()> {
+    let ranges: Vec<_> = segment_ranges(coding, items).collect();
+    let last = ranges.len() - 1;
+    for (number, blocks) in ranges.into_iter().enumerate() {
+        encoder.make_room()?;
+        let segment = match &mut codes {
+            Cow::Owned(codes) if last == 0 => std::mem::take(codes),
+            codes => {
+                let codes = &codes[coding.cut().symbols_of(&blocks, items)];
+                let mut memory = encoder.memory(codes.len());
+                memory.extend_from_slice(codes);
+                memory
+            }
+        };
+        let end = whole.end.clone().filter(|_| number == last);
+        let queued = Queued { place: blocks.start, head: whole.head.clone(), end, ..whole };
+        encoder.push(queued, Segment { blocks, items, codes: Cow::Owned(segment) });
+    }
+    Ok(())
+}
