@@ -199,6 +199,22 @@ def test_resuming_refuses_other_options(path: Path, options: dict[str, Any]) -> 
     assert huffq.resume_point(path) == GROUP
 
 
+def test_what_differs_is_quoted_however_long_the_rest_is(path: Path) -> None:
+    def run(note: str) -> None:
+        metadata = {"text": "x" * 100_000, "note": note, "more": "y" * 100_000}
+        with huffq.Writer(path, bits=BITS, metadata=metadata, resume=True) as writer:
+            for batch in stream(writer.samples):
+                writer.write(batch)
+                if note == "old" and huffq.resume_point(path):
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("old")
+    with pytest.raises(ValueError, match=r'"old".*this run has.*"new"') as refused:
+        run("new")
+    assert len(str(refused.value)) < 500
+
+
 def test_resuming_without_a_part_begins_anew(path: Path) -> None:
     assert huffq.resume_point(path) == 0
     huffq.encode_dataset(SOURCE, path, bits=BITS, resume=True)
@@ -369,6 +385,15 @@ def test_shards_are_appended_merged_and_listed_anew(tmp_path: Path) -> None:
     huffq.encode_dataset(first["label"].astype(np.uint8), tmp_path / "foreign.huffq")
     with pytest.raises(huffq.CorruptFileError, match="other fields"):
         huffq.write_manifest(merged, [other, tmp_path / "foreign.huffq"])
+
+
+def test_folders_that_hold_other_files_of_huffq_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    huffq.encode_dataset({"y": CODES[:9]}, folder / "other.huffq", bits=4)
+    with pytest.raises(FileExistsError, match="has shards already"):
+        huffq.Writer(folder, shard_bytes=1 << 30)
+    assert [p.name for p in folder.iterdir()] == ["other.huffq"]
 
 
 def test_shards_with_other_fields_are_not_appended(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ use pyo3::pybacked::PyBackedBytes;
 const RUN_BYTES: usize = 1 << 23;
 
 /// Bytes at the end that hold the root of the index, unless metadata are long: the schema, and for a
-/// group, which takes megabytes, a few dozen bytes.
+/// group, which takes megabytes, a few dozen bytes. Of a file of terabytes, or one that is said to be,
+/// it is only the end.
 fn tail_bytes(size: u64) -> usize {
-    (1 << 18).max(size >> 16) as usize
+    (size >> 16).clamp(1 << 18, 1 << 26) as usize
 }
 
 /// What `read(offset, length)` returns of `size` bytes.

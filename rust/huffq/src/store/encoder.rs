@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::files::{FieldSummary, Files, ShardSummary};
-use super::page::SegmentHead;
 use super::pool::Pool;
 use super::schema::Coding;
+use super::segment_head::SegmentHead;
 use crate::error::Result;
 use crate::parallel::Threads;
 use crate::segment::{EncodedSegment, Segment};
@@ -92,10 +92,5 @@ impl Encoder {
     pub fn suspend(mut self) -> Result<u64> {
         self.drain()?;
         self.files.suspend()
-    }
-
-    /// Removes every file.
-    pub fn discard(self) -> Result<()> {
-        self.files.discard()
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io, process};
 
-use super::page::SegmentHead;
 use super::resume::{self, State};
 use super::root::Totals;
 use super::schema::{Coding, Schema};
+use super::segment_head::SegmentHead;
 use super::shard::ShardFile;
 use crate::error::Result;
 use crate::segment::EncodedSegment;
@@ -46,13 +46,29 @@ pub struct Files {
     next: u64,
     /// Of finished shards.
     fields: Vec<FieldSummary>,
+    /// What becomes of the files if they are not finished.
+    unfinished: Unfinished,
     process: u32,
+}
+
+/// What becomes of files that are not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Whole groups stay, to be resumed.
+    Kept,
+    /// No file stays.
+    Removed,
 }
 
 impl Files {
     /// Begins the first file.
-    pub fn create(path: &Path, schema: Arc<Schema>, codings: Arc<[Coding]>) -> Result<Self> {
-        let mut files = Self::new(path, schema, codings);
+    pub fn create(
+        path: &Path,
+        schema: Arc<Schema>,
+        codings: Arc<[Coding]>,
+        unfinished: Unfinished,
+    ) -> Result<Self> {
+        let mut files = Self::new(path, schema, codings, unfinished);
         files.begin()?;
         Ok(files)
     }
@@ -64,20 +80,25 @@ impl Files {
         codings: Arc<[Coding]>,
         state: State,
     ) -> Result<Self> {
-        let mut files = Self::new(path, schema, codings);
+        let mut files = Self::new(path, schema, codings, Unfinished::Kept);
         for (field, totals) in files.fields.iter_mut().zip(&state.totals) {
             field.totals.add(totals);
         }
         files.next += state.finished.len() as u64;
         files.finished = state.finished;
         if let Some((root, end)) = state.part {
-            files.shard = Some(ShardFile::resume(&files.next_path(), root, end)?);
+            files.shard = Some(ShardFile::resume(&files.next_path(), &files.schema, root, end)?);
             files.next += 1;
         }
         Ok(files)
     }
 
-    fn new(path: &Path, schema: Arc<Schema>, codings: Arc<[Coding]>) -> Self {
+    fn new(
+        path: &Path,
+        schema: Arc<Schema>,
+        codings: Arc<[Coding]>,
+        unfinished: Unfinished,
+    ) -> Self {
         let field = |coding| FieldSummary {
             totals: Totals::of(coding),
             encoded: 0,
@@ -89,6 +110,7 @@ impl Files {
             finished: Vec::new(),
             next: schema.shards.map_or(0, |shards| shards.first),
             fields: codings.iter().map(field).collect(),
+            unfinished,
             process: process::id(),
             schema,
             codings,
@@ -146,13 +168,14 @@ impl Files {
     }
 
     fn finish_shard(&mut self) -> Result<()> {
-        let Some(shard) = self.shard.take() else { return Ok(()) };
-        let (path, samples) = (shard.path().to_owned(), shard.samples());
+        let Some(shard) = &mut self.shard else { return Ok(()) };
+        let bytes = shard.finish()?;
         for (field, totals) in self.fields.iter_mut().zip(shard.totals()) {
             field.totals.add(totals);
         }
-        let bytes = shard.finish(&self.schema)?;
+        let (path, samples) = (shard.path().to_owned(), shard.samples());
         self.finished.push(ShardSummary { path, samples, bytes });
+        self.shard = None;
         Ok(())
     }
 
@@ -175,26 +198,21 @@ impl Files {
         }
         Ok(finished + samples)
     }
-
-    /// Removes every file.
-    pub fn discard(mut self) -> Result<()> {
-        if let Some(shard) = self.shard.take() {
-            shard.remove()?;
-        }
-        for shard in self.finished.drain(..) {
-            fs::remove_file(shard.path)?;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // A fork's copy leaves its parent's files alone.
-        let ours = self.process == process::id();
-        if let Some(shard) = self.shard.take().filter(|shard| ours && shard.samples() == 0) {
-            // Nobody is left to hear of a failure, and the part harms nobody.
+        if self.process != process::id() {
+            // A fork's copy leaves its parent's files alone.
+            return;
+        }
+        let all = self.unfinished == Unfinished::Removed;
+        // Nobody is left to hear of a failure, and what stays harms nobody.
+        if let Some(shard) = self.shard.take().filter(|shard| all || shard.samples() == 0) {
             let _ = shard.remove();
+        }
+        if all {
+            self.finished.iter().for_each(|shard| drop(fs::remove_file(&shard.path)));
         }
     }
 }

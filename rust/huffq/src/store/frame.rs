@@ -97,8 +97,27 @@ pub fn check_header(header: &[u8; HEADER_LEN]) -> Result<()> {
     check_form(form)
 }
 
+/// Demands a payload of which head and length fit 32 bits.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] says what is too long.
+pub fn check_len(kind: Kind, len: usize) -> Result<u32> {
+    let most = u32::MAX - HEAD_LEN as u32;
+    u32::try_from(len).ok().filter(|&len| len <= most).ok_or_else(|| {
+        let (name, remedy) = match kind {
+            Kind::Schema => ("length of fields and metadata as JSON", ""),
+            Kind::Root => ("length of the index", "; write a folder of smaller files"),
+            _ => ("length of a record", ""),
+        };
+        Error::argument(name, len, format!("be at most {most} bytes{remedy}"))
+    })
+}
+
 /// Appends a record to `out`; `payload` appends the payload.
-pub fn put_record(tag: Tag, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+///
+/// # Errors
+/// As [`check_len`]; `out` is not to be used then.
+pub fn put_record(tag: Tag, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
     let start = out.len();
     out.extend(MARKER);
     out.extend([0; 4]);
@@ -108,10 +127,11 @@ pub fn put_record(tag: Tag, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>
     out.extend(tag.place.to_le_bytes());
     out.extend([0; 4]);
     payload(out);
-    let len = (out.len() - start - HEAD_LEN) as u32;
+    let len = check_len(tag.kind, out.len() - start - HEAD_LEN)?;
     out[start + 20..start + 24].copy_from_slice(&len.to_le_bytes());
     let crc = checksum::of(&out[start + 8..]);
     out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    Ok(())
 }
 
 /// What a record's head announces; its checksum is not tested yet.
@@ -211,4 +231,22 @@ pub fn check_trailer(trailer: &[u8; TRAILER_LEN], len: u64) -> Result<Entry> {
         return Err(Error::corrupt("trailer", "the index lies elsewhere"));
     }
     Ok(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_that_do_not_fit_a_record_are_refused() {
+        let most = u32::MAX as usize - HEAD_LEN;
+        assert_eq!(check_len(Kind::Root, most).unwrap() as usize, most);
+        let error = check_len(Kind::Root, most + 1).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "length of the index is 4294967272; it must be at most 4294967271 bytes; write a \
+             folder of smaller files"
+        );
+        assert!(check_len(Kind::Schema, 1 << 32).is_err());
+    }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::batch::Batch;
 use super::encoder::{Encoder, Queued};
-use super::page::{SegmentHead, segment_ranges};
+use super::page::segment_ranges;
 use super::schema::{Coding, GROUP_SYMBOLS, Schema};
+use super::segment_head::SegmentHead;
 use crate::cut::SEGMENT_SYMBOLS;
 use crate::error::Result;
 use crate::segment::Segment;

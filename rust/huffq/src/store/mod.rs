@@ -29,6 +29,7 @@ mod resume;
 mod root;
 mod scan;
 mod schema;
+mod segment_head;
 mod shard;
 mod source;
 mod verify;

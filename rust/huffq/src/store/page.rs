@@ -6,53 +6,12 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::frame::{Entry, HEAD_LEN};
-use super::schema::{Coding, FieldSchema, MAX_GROUP_SAMPLES};
+use super::schema::{Coding, FieldSchema};
+use super::segment_head::SegmentHead;
 use crate::Codebook;
 use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
 use crate::histogram::Counts;
-
-/// The payload of a segment's record: what its blocks share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SegmentHead {
-    /// First sample of the group, and how many it has.
-    pub first_sample: u64,
-    pub samples: u64,
-    /// Items of each sample, if they differ.
-    pub lengths: Option<Vec<u64>>,
-    /// Empty if there is none.
-    pub codebook: Vec<u8>,
-}
-
-impl SegmentHead {
-    pub fn put(&self, out: &mut Vec<u8>) {
-        put_varint(self.first_sample, out);
-        put_varint(self.samples, out);
-        self.lengths.iter().flatten().for_each(|&len| put_varint(len, out));
-        out.extend(&self.codebook);
-    }
-
-    pub fn parse(payload: &[u8], ragged: bool) -> Result<Self> {
-        let mut cursor = Cursor::new("segment", payload);
-        let (first_sample, samples) = (cursor.varint()?, cursor.varint()?);
-        if !(1..=MAX_GROUP_SAMPLES).contains(&samples) {
-            return Err(Error::corrupt("segment", format!("its group has {samples} samples")));
-        }
-        let lengths = ragged.then(|| (0..samples).map(|_| cursor.varint()).collect());
-        let lengths = lengths.transpose()?;
-        let codebook = cursor.take(cursor.remaining())?.to_vec();
-        Ok(Self { first_sample, samples, lengths, codebook })
-    }
-
-    /// Items of the group's field.
-    pub fn items(&self) -> Result<usize> {
-        let Some(lengths) = &self.lengths else { return Ok(self.samples as usize) };
-        let sum = lengths.iter().try_fold(0u64, |sum, &len| sum.checked_add(len));
-        let most = |items: &u64| *items <= 1 << 40;
-        let sum = sum.filter(most).ok_or(Error::corrupt("segment", "its samples are too long"))?;
-        Ok(sum as usize)
-    }
-}
 
 /// What a page is made of.
 #[derive(Debug, Default)]

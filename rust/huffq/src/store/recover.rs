@@ -1,15 +1,17 @@
 //! What is left of damaged files, as new ones.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 
 use super::Shards;
+use super::files::Unfinished;
 use super::schema::{FieldSchema, Schema};
 use super::shard::part_path;
 use super::wreck::Wreck;
@@ -93,18 +95,13 @@ pub fn recover(
         return Err(in_file(&sources[0].0, error));
     };
     let schema = schema(&first.schema, &recovery, shard_bytes)?;
-    let mut writer = Writer::create(out, &schema, threads).map_err(|error| in_file(out, error))?;
-    match copy(&wrecks, &mut writer, threads, watch) {
-        Ok(()) => {
-            writer.finish().map_err(|error| in_file(out, error))?;
-            Ok(recovery)
-        }
-        Err(error) => {
-            // The first error is the one to tell.
-            let _ = writer.discard();
-            Err(in_file(out, error))
-        }
-    }
+    let writer = Writer::create_or(Unfinished::Removed, out, &schema, threads);
+    let written = writer.and_then(|mut writer| {
+        copy(&wrecks, &mut writer, threads, watch)?;
+        writer.finish()
+    });
+    written.map_err(|error| in_file(out, error))?;
+    Ok(recovery)
 }
 
 /// The records of a file; of one of several, why there are none is no error.
@@ -183,19 +180,25 @@ fn check_fields(wreck: &Wreck, first: Option<&Wreck>) -> Result<()> {
 }
 
 /// What a field has in common in all files of a dataset.
-fn form(field: &FieldSchema) -> Value {
-    let form = FieldSchema { axes: None, block_items: 0, ..field.clone() };
-    serde_json::to_value(form).expect("strings and numbers serialise")
+fn form(field: &FieldSchema) -> impl PartialEq + use<> {
+    // What is nested too deeply to be looked into is compared as text.
+    let value =
+        |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(raw.get()));
+    let free = (field.dtype.as_deref().map(value), value(&field.attributes));
+    let coding = (field.bits, field.signed, field.item_bytes);
+    (field.name.clone(), coding, field.sample_shape.clone(), free)
 }
 
 /// The new dataset's schema.
 fn schema(old: &Schema, recovery: &Recovery, shard_bytes: Option<u64>) -> Result<String> {
-    let mut known: Map<String, Value> =
+    // Values are kept as text: numbers of any length, and whatever is nested however deeply.
+    let mut known: BTreeMap<String, Box<RawValue>> =
         serde_json::from_str(old.metadata.get()).unwrap_or_default();
     let ranges: Vec<_> = recovery.kept.iter().map(|range| [range.start, range.end]).collect();
-    known.insert(KEY.into(), json!({ "samples": recovery.samples, "ranges": ranges }));
-    let metadata: Box<RawValue> = serde_json::value::to_raw_value(&known)
-        .map_err(|error| Error::argument("metadata", error, "be JSON"))?;
+    let raw = |error| Error::argument("metadata", error, "be JSON");
+    let places = json!({ "samples": recovery.samples, "ranges": ranges });
+    known.insert(KEY.into(), to_raw_value(&places).map_err(raw)?);
+    let metadata = to_raw_value(&known).map_err(raw)?;
     let shards = shard_bytes.map(|bytes| Shards { bytes, first: 0 });
     Ok(Schema { metadata, shards, ..old.clone() }.to_json())
 }

@@ -48,6 +48,13 @@ pub struct Root {
 }
 
 impl Root {
+    /// Bytes of the root record's payload when it has `more` groups than now.
+    pub fn payload_len(&self, schema_json: &str, ragged: usize, more: usize) -> usize {
+        let totals = self.totals.iter().map(|totals| 16 + 8 * totals.counts.len()).sum::<usize>();
+        let groups = (self.groups.len() + more).saturating_mul(group_len(ragged));
+        groups.saturating_add(4 + schema_json.len() + totals)
+    }
+
     /// Appends the root record's payload.
     pub fn put(&self, schema_json: &str, out: &mut Vec<u8>) {
         out.extend((schema_json.len() as u32).to_le_bytes());
@@ -78,11 +85,11 @@ impl Root {
         };
         let totals = codings.iter().map(read_totals).collect::<Result<_>>()?;
         let ragged = schema.fields.iter().filter(|field| field.ragged()).count();
-        let entry_len = 20 + 8 * ragged;
-        if !cursor.remaining().is_multiple_of(entry_len) {
+        if !cursor.remaining().is_multiple_of(group_len(ragged)) {
             return Err(corrupt("its length does not fit its fields"));
         }
-        let mut groups: Vec<GroupEntry> = Vec::with_capacity(cursor.remaining() / entry_len);
+        let mut groups: Vec<GroupEntry> =
+            Vec::with_capacity(cursor.remaining() / group_len(ragged));
         while cursor.remaining() > 0 {
             let page = Entry { offset: cursor.u64()?, len: cursor.u32()? };
             let samples = cursor.u64()?;
@@ -107,8 +114,32 @@ impl Root {
     }
 }
 
+/// Bytes of a group's entry in a file of so many ragged fields.
+fn group_len(ragged: usize) -> usize {
+    20 + 8 * ragged
+}
+
 /// The schema that a file holds as JSON.
 pub fn parse_schema(json: &[u8]) -> Result<(Schema, Vec<Coding>)> {
     let json = std::str::from_utf8(json).map_err(|e| Error::corrupt("schema", e.to_string()))?;
     Schema::from_json(json).map_err(|e| Error::corrupt("schema", e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_root_is_known_before_it_is_written() {
+        let totals = |symbols| Totals { counts: vec![3; symbols], ..Totals::default() };
+        let mut root = Root { groups: Vec::new(), totals: vec![totals(16), totals(0)] };
+        for groups in 0..3 {
+            let mut payload = Vec::new();
+            root.put("{}", &mut payload);
+            assert_eq!(root.payload_len("{}", 2, 0), payload.len(), "{groups} groups");
+            let expected = root.payload_len("{}", 2, 1);
+            root.groups.push(GroupEntry { items: vec![7; 2], ..GroupEntry::default() });
+            assert_eq!(root.payload_len("{}", 2, 0), expected);
+        }
+    }
 }

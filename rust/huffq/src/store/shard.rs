@@ -6,9 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::frame::{self, Entry, Kind, Tag};
-use super::page::{FieldBuilder, PageBuilder, SegmentHead};
+use super::page::{FieldBuilder, PageBuilder};
 use super::root::{GroupEntry, Root, Totals};
 use super::schema::{Coding, Schema};
+use super::segment_head::SegmentHead;
 use crate::error::{Error, Result};
 use crate::segment::EncodedSegment;
 
@@ -20,6 +21,8 @@ pub struct ShardFile {
     page: PageBuilder,
     root: Root,
     buffer: Vec<u8>,
+    /// What the root begins with.
+    schema: String,
 }
 
 /// The name of a file that is being written.
@@ -42,22 +45,23 @@ impl ShardFile {
         file.set_len(0)?;
         let root = Root { groups: Vec::new(), totals: codings.iter().map(Totals::of).collect() };
         let (path, page) = (path.to_owned(), PageBuilder::default());
-        let mut shard = Self { file, path, offset: 0, page, root, buffer: Vec::new() };
-        shard.buffer.extend(frame::header());
         let json = schema.to_json();
+        let buffer = frame::header().to_vec();
+        let mut shard = Self { file, path, offset: 0, page, root, buffer, schema: json.clone() };
         let tag = Tag::new(Kind::Schema, 0);
-        frame::put_record(tag, &mut shard.buffer, |out| out.extend(json.as_bytes()));
+        frame::put_record(tag, &mut shard.buffer, |out| out.extend(json.as_bytes()))?;
         shard.flush()?;
         Ok(shard)
     }
 
     /// Goes on with the part of `path`, of which `root` lists the groups and `end` is the end.
-    pub fn resume(path: &Path, root: Root, end: u64) -> Result<Self> {
+    pub fn resume(path: &Path, schema: &Schema, root: Root, end: u64) -> Result<Self> {
         let mut file = open_part(&part_path(path))?;
         file.set_len(end)?;
         file.seek(SeekFrom::Start(end))?;
         let (path, page) = (path.to_owned(), PageBuilder::default());
-        Ok(Self { file, path, offset: end, page, root, buffer: Vec::new() })
+        let (buffer, schema) = (Vec::new(), schema.to_json());
+        Ok(Self { file, path, offset: end, page, root, buffer, schema })
     }
 
     /// The name that it will have.
@@ -98,13 +102,13 @@ impl ShardFile {
         let group = self.root.groups.len() as u32;
         let tag =
             |kind, place: usize| Tag { kind, field: field as u16, group, place: place as u32 };
-        frame::put_record(tag(Kind::Segment, place), &mut self.buffer, |out| head.put(out));
+        frame::put_record(tag(Kind::Segment, place), &mut self.buffer, |out| head.put(out))?;
         let builder = self.page.fields.last_mut().expect("a field has begun");
         builder.segments.push(head);
         for (block, place) in segment.blocks.iter().zip(place..) {
             let start = self.buffer.len();
             let tag = tag(Kind::Block, place);
-            frame::put_record(tag, &mut self.buffer, |out| out.extend(&block.bytes));
+            frame::put_record(tag, &mut self.buffer, |out| out.extend(&block.bytes))?;
             builder.blocks.push((self.buffer.len() - start) as u32);
             builder.counts.iter_mut().zip(&block.counts).for_each(|(sum, n)| *sum += n);
         }
@@ -114,11 +118,16 @@ impl ShardFile {
     }
 
     /// Ends the group: writes its page. `items` are those of the ragged fields.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::InvalidArgument`] if the root would grow too long: the groups before
+    /// can still be finished.
     pub fn end_group(&mut self, codings: &[Coding], samples: u64, items: &[u64]) -> Result<()> {
+        frame::check_len(Kind::Root, self.root.payload_len(&self.schema, items.len(), 1))?;
         let page = std::mem::take(&mut self.page);
         let offset = self.offset;
         let tag = Tag::new(Kind::Page, self.root.groups.len() as u32);
-        frame::put_record(tag, &mut self.buffer, |out| page.put(codings, out));
+        frame::put_record(tag, &mut self.buffer, |out| page.put(codings, out))?;
         let len = self.buffer.len() as u32;
         self.flush()?;
         for (totals, field) in self.root.totals.iter_mut().zip(&page.fields) {
@@ -130,19 +139,19 @@ impl ShardFile {
     }
 
     /// Writes root and trailer, syncs, and gives the file its name; returns its bytes.
-    pub fn finish(mut self, schema: &Schema) -> Result<u64> {
+    pub fn finish(&mut self) -> Result<u64> {
         let offset = self.offset;
-        let json = schema.to_json();
         let tag = Tag::new(Kind::Root, 0);
-        frame::put_record(tag, &mut self.buffer, |out| self.root.put(&json, out));
+        frame::put_record(tag, &mut self.buffer, |out| self.root.put(&self.schema, out))?;
         let len = self.buffer.len() as u32;
         self.buffer.extend(frame::trailer(Entry { offset, len }));
         self.flush()?;
         self.file.sync_all()?;
-        fs::rename(part_path(&self.path), &self.path)?;
         // The rename lasts only when the folder is synced too.
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
+        fs::rename(part_path(&self.path), &self.path)?;
+        folder.sync_all()?;
         Ok(self.offset)
     }
 
@@ -245,7 +254,7 @@ mod tests {
         let pages: u64 = shard.root.groups.iter().map(|g| u64::from(g.page.len)).sum();
         let codebooks = segment.codebook.map_or(0, |book| book.len()) * groups;
         let before = shard.offset;
-        let bytes = shard.finish(&schema).unwrap();
+        let bytes = shard.finish().unwrap();
         pages - codebooks as u64 + (bytes - before)
     }
 

@@ -23,7 +23,7 @@ impl Reader {
         };
         let json = self.schema().to_json();
         let mut record = Vec::new();
-        frame::put_record(Tag::new(Kind::Schema, 0), &mut record, |out| out.extend(json.bytes()));
+        frame::put_record(Tag::new(Kind::Schema, 0), &mut record, |out| out.extend(json.bytes()))?;
         let there = read_bytes(&*self.source, self.size, start, record.len() as u64)?;
         if there != record || (self.groups() > 0 && start + record.len() as u64 != end) {
             return Err(Error::corrupt("schema", "the file's front and its index differ"));

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::batch::Batch;
 use super::frame::{self, Entry, Kind, Tag};
-use super::page::{FieldPage, Page, SegmentHead};
+use super::page::{FieldPage, Page};
 use super::read::{decode_body, zeros};
 use super::recover::Watch;
 use super::root::parse_schema;
 use super::scan::{Found, scan};
 use super::schema::{Coding, Schema};
+use super::segment_head::SegmentHead;
 use super::source::{ReadAt, read_bytes};
 use crate::Backend;
 use crate::block::Coder;

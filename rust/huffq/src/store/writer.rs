@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::batch::{self, Batch};
 use super::encoder::Encoder;
-use super::files::{FieldSummary, Files, ShardSummary};
+use super::files::{FieldSummary, Files, ShardSummary, Unfinished};
 use super::group::Group;
 use super::schema::{Coding, Schema};
 use super::{Shards, resume};
@@ -49,9 +49,19 @@ impl Writer {
     /// [`Error::InvalidArgument`] if the schema cannot be; [`Error::Io`] if the first file cannot be
     /// created; [`Error::InUse`] if another writer is at work on it.
     pub fn create(path: &Path, schema: &str, threads: Threads) -> Result<Self> {
+        Self::create_or(Unfinished::Kept, path, schema, threads)
+    }
+
+    /// As [`create`](Self::create), and says what becomes of the files if they are not finished.
+    pub(super) fn create_or(
+        unfinished: Unfinished,
+        path: &Path,
+        schema: &str,
+        threads: Threads,
+    ) -> Result<Self> {
         let (schema, codings) = Schema::from_json(schema)?;
         Self::begin(schema, codings, threads, 0, |schema, codings| {
-            Files::create(path, schema, codings)
+            Files::create(path, schema, codings, unfinished)
         })
     }
 
@@ -69,7 +79,7 @@ impl Writer {
         });
         let (found, expected) = (state.schema.to_json(), schema.to_json());
         if found != expected {
-            return Err(Error::CannotResume { found, expected });
+            return Err(cannot_resume(&found, &expected));
         }
         Self::begin(schema, codings, threads, state.samples(), |schema, codings| {
             Files::resume(path, schema, codings, state)
@@ -140,9 +150,18 @@ impl Writer {
     pub fn suspend(mut self) -> Result<u64> {
         self.encoder.take().ok_or(Error::GivenUp)?.suspend()
     }
+}
 
-    /// Removes every file of the dataset.
-    pub(super) fn discard(mut self) -> Result<()> {
-        self.encoder.take().ok_or(Error::GivenUp)?.discard()
-    }
+/// Quotes two schemas from a little before they differ.
+fn cannot_resume(found: &str, expected: &str) -> Error {
+    const BEFORE: usize = 40;
+    const QUOTED: usize = 120;
+    let same = found.chars().zip(expected.chars()).take_while(|(a, b)| a == b).count();
+    let quote = |json: &str| {
+        let first = same.saturating_sub(BEFORE);
+        let part: String = json.chars().skip(first).take(QUOTED).collect();
+        let behind = if json.chars().nth(first + QUOTED).is_some() { "…" } else { "" };
+        format!("{}{part}{behind}", if first > 0 { "…" } else { "" })
+    };
+    Error::CannotResume { found: quote(found), expected: quote(expected) }
 }
