@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -81,6 +82,46 @@ def test_counts_that_make_up_for_each_other_are_errors(folder: Path) -> None:
             store["x"][sample]
     with pytest.raises(huffq.CorruptFileError, match="samples; the manifest says"):
         list(store.iter_batches(10))
+
+
+def test_a_wrong_length_is_an_error(folder: Path) -> None:
+    def lengthen(manifest: dict[str, Any]) -> None:
+        manifest["shards"][1]["bytes"] += 1
+
+    rewrite(folder, lengthen)
+    store = huffq.open(folder)
+    np.testing.assert_array_equal(store["x"][:40], X[:40])
+    with pytest.raises(huffq.CorruptFileError, match=r"bytes; the manifest says \d+: rebuild it"):
+        store["x"][40]
+    for wrong in (-1, 0.5, "9", [], 1 << 64):
+        rewrite_bytes(folder, wrong)
+        with pytest.raises(huffq.CorruptFileError, match="no list of shards"):
+            huffq.open(folder)
+
+
+def rewrite_bytes(folder: Path, length: Any) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["shards"][1]["bytes"] = length
+    path.write_text(json.dumps(manifest))
+
+
+def test_lengths_may_be_absent(folder: Path) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["crc"]
+    for shard in manifest["shards"]:
+        del shard["bytes"]
+    path.write_text(json.dumps(manifest))
+    np.testing.assert_array_equal(huffq.open(folder)["x"][:], X)
+
+
+def test_the_checksum_is_that_of_the_lines(folder: Path) -> None:
+    """As docs/format.md has it."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    sizes = [(folder / f"shard-0000{n}.huffq").stat().st_size for n in range(3)]
+    lines = [f"{SAMPLES[n]} {sizes[n]} shard-0000{n}.huffq\n" for n in range(3)]
+    assert manifest["crc"] == zlib.crc32("".join(lines).encode())
 
 
 def test_a_manifest_without_a_checksum_is_read(folder: Path) -> None:

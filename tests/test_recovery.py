@@ -202,6 +202,90 @@ def test_an_interrupted_recovery_leaves_nothing(tmp_path: Path, *, folder: bool)
     huffq.open(source).verify()
 
 
+FULL = """
+import resource, signal, sys
+import huffq
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+huffq.recover(sys.argv[1], sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_recovery_that_the_disk_fails_leaves_nothing(tmp_path: Path, *, folder: bool) -> None:
+    source, target = tmp_path / "a.huffq", tmp_path / "b.huffq"
+    source.mkdir() if folder else None
+    write(source, **({"shards": {"bytes": 20_000, "first": 0}} if folder else {}))
+    huffq.recover(source, target)
+    size = max(file.stat().st_size for file in [*target.glob("*.huffq"), target] if file.is_file())
+    shutil.rmtree(target) if folder else target.unlink()
+    before = sorted(tmp_path.rglob("*"))
+    # In the middle, and when all but the trailer is written.
+    for limit in (size // 2, size - 10):
+        command = [sys.executable, "-c", FULL, str(source), str(target), str(limit)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "File too large" in run.stderr
+        assert str(target) in run.stderr.splitlines()[-1]
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def with_attributes(first: int, last: int) -> dict[str, Any]:
+    """Samples of a field of which everything is said that can be."""
+    nested: Any = 0.1 + 0.2
+    for _ in range(200):
+        nested = [nested]
+    metadata = {"clip": 10**30, "deep": nested, "z": 1e-310}
+    scale = np.array([[[0.1]], [[0.3]], [[1e-7]]], np.float16)
+    codes = huffq.Codes(
+        ACTS[first:last], 4, scale, "zero", real_dtype="bfloat16", metadata=metadata
+    )
+    return {"acts": codes, "zero": LABELS[first:last]}
+
+
+def assert_same_attributes(path: Path, metadata: dict[str, Any]) -> None:
+    dataset, given = huffq.open(path), with_attributes(0, 1)["acts"]
+    assert {k: v for k, v in dataset.metadata.items() if k != "huffq.recovered"} == metadata
+    field = dataset["acts"]
+    np.testing.assert_array_equal(field.scale, given.scale, strict=True)
+    assert (field.zero_point.name, field.real_dtype) == ("zero", "bfloat16")
+    assert field.metadata == given.metadata
+    expected = given.scale.astype(np.float32) * (ACTS[7] - np.float32(LABELS[7]))
+    np.testing.assert_array_equal(field.dequantize(7), expected, strict=True)
+
+
+def test_what_codes_stand_for_is_kept(tmp_path: Path) -> None:
+    """By recovery of files and folders, appending and resuming."""
+    metadata = {"first": {"b": 1, "a": [10**30, 0.1]}, "é": 1e-310}
+    path, folder = tmp_path / "a.huffq", tmp_path / "set"
+    huffq.encode_dataset(with_attributes(0, 50), path, metadata=metadata)
+    huffq.recover(path, tmp_path / "new.huffq")
+    assert_same_attributes(tmp_path / "new.huffq", metadata)
+    for first in (0, 50):
+        part = with_attributes(first, first + 50)
+        huffq.encode_dataset(part, folder, metadata=metadata, append=True)
+    assert_same_attributes(folder, metadata)
+    huffq.recover(folder, tmp_path / "new")
+    assert_same_attributes(tmp_path / "new", metadata)
+    again = tmp_path / "again.huffq"
+    data = path.read_bytes()
+    (root,) = records(data, reference_store.ROOT)
+    Path(f"{again}.part").write_bytes(data[: root.offset])
+    huffq.encode_dataset(with_attributes(0, 60), again, metadata=metadata, resume=True)
+    assert_same_attributes(again, metadata)
+    assert len(huffq.open(again)) == 60
+
+
+@pytest.mark.parametrize(
+    "recovered", [3, {}, {"ranges": 3}, {"ranges": [3]}, {"ranges": [["a", "b"]]},
+                  {"ranges": [[0, 10**18]]}, {"ranges": [[2, 1], [0, 10]]}, {"ranges": [[0, 8]]}],
+    ids=str,
+)  # fmt: skip
+def test_places_that_do_not_fit_the_samples_are_errors(path: Path, recovered: Any) -> None:
+    huffq.encode_dataset(LABELS[:9].astype(np.uint8), path, metadata={"huffq.recovered": recovered})
+    with pytest.raises(huffq.CorruptFileError, match=r"does not say where 9 samples stood"):
+        huffq.original_indices(huffq.open(path))
+
+
 def test_recovery_tells_how_far_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huffq.encode_dataset(np.tile(ACTS, (200, 1, 1, 1)), path, bits=4, level="max")
     steps: list[int] = []
@@ -287,6 +371,10 @@ def test_folders_that_cannot_be_recovered_say_why(shards: Path, tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     with pytest.raises(huffq.DataError, match=r"no \.huffq files"):
         huffq.recover(tmp_path / "empty", tmp_path / "new")
+    (tmp_path / "other").mkdir()
+    shutil.copy(next(shards.glob("*.huffq")), tmp_path / "other" / "a.huffq")
+    with pytest.raises(FileExistsError, match="has shards already"):
+        huffq.recover(tmp_path / "other", tmp_path / "other")
     huffq.encode_dataset(LABELS.astype(np.uint8), shards / "foreign.huffq")
     with pytest.raises(huffq.CorruptFileError, match=r"foreign\.huffq.* other fields"):
         huffq.recover(shards, tmp_path / "new")

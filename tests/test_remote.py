@@ -183,6 +183,31 @@ def test_folders_end_with_a_slash(path: Path, requests: Requests, files: dict[st
     np.testing.assert_array_equal(store["codes"][[1, 3001]], CODES[[1, 1]])
 
 
+def test_folders_take_no_more_requests_than_files(
+    tmp_path: Path, requests: Requests, files: dict[str, bytes]
+) -> None:
+    codes = {"codes": CODES[:300]}
+    for name, metadata, most in (("short", None, 2), ("long", {"text": "x" * 2_000_000}, 3)):
+        for _ in range(2):
+            huffq.encode_dataset(codes, tmp_path / name, bits=4, metadata=metadata, append=True)
+        files |= {f"{name}/{file.name}": file.read_bytes() for file in (tmp_path / name).iterdir()}
+        store = huffq.open(f"counting://{name}/")
+        assert 0 < requests.taken() <= most
+        np.testing.assert_array_equal(store["codes"][450], CODES[150])
+
+
+@pytest.mark.parametrize("length", [0, 100, 1 << 20, 1 << 40, 1 << 62])
+def test_a_wrong_length_in_a_manifest_is_a_damaged_file(
+    path: Path, requests: Requests, files: dict[str, bytes], length: int
+) -> None:
+    shards = [{"file": "a.huffq", "samples": 3000, "bytes": length}]
+    files["set/manifest.json"] = json.dumps({"version": 1, "shards": shards}).encode()
+    files["set/a.huffq"] = path.read_bytes()
+    with pytest.raises(huffq.CorruptFileError, match=r"counting://set/a\.huffq"):
+        huffq.open("counting://set/")
+    assert requests.taken() <= 3
+
+
 def test_stores_behind_urls_pickle_and_fork(server: tuple[str, type[Handler]]) -> None:
     url, _ = server
     store = huffq.open(url)

@@ -14,6 +14,7 @@ from huffq.codec import decode, encode
 from huffq.codes import Codes
 from huffq.columns import Ragged
 from huffq.encode_report import EncodeReport, FieldReport
+from huffq.encoding import encode_dataset
 from huffq.errors import (
     CheckpointError,
     CodebookError,
@@ -28,10 +29,10 @@ from huffq.errors import (
     UnsupportedVersionError,
 )
 from huffq.field import Field
+from huffq.manifest import write_manifest
 from huffq.recovery import RecoveredFile, RecoveryReport, original_indices, recover
-from huffq.shards import write_manifest
 from huffq.store import Dataset, open  # noqa: A004
-from huffq.writer import Writer, encode_dataset, resume_point
+from huffq.writer import Writer, resume_point
 
 __all__ = [
     "CheckpointError",

@@ -18,8 +18,8 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def open_reader(path: str, cache_bytes: int) -> _huffq.StoreReader:
-    """Open a `.huffq` file by its path or URL.
+def open_reader(path: str, cache_bytes: int, size: int | None = None) -> _huffq.StoreReader:
+    """Open a `.huffq` file by its path or URL; a `size` that is known saves a request.
 
     Raises:
         ModuleNotFoundError: A URL needs fsspec, or what that needs for the protocol.
@@ -27,7 +27,7 @@ def open_reader(path: str, cache_bytes: int) -> _huffq.StoreReader:
     """
     if not is_url(path):
         return _huffq.StoreReader(path, cache_bytes)
-    file = RemoteFile(path)
+    file = RemoteFile(path, size)
     return _huffq.StoreReader(path, cache_bytes, (file.size, file.read))
 
 
@@ -52,11 +52,12 @@ class RemoteFile:
         size: Number of bytes.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, size: int | None = None) -> None:
         self._url = url
         self._connect()
-        with _named(url):
-            size = self._filesystem.size(self._path)
+        if size is None:
+            with _named(url):
+                size = self._filesystem.size(self._path)
         if size is None:
             raise OSError(f"{url}: the server does not say how long it is")
         self.size = int(size)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +16,8 @@ from huffq import _huffq
 from huffq._arguments import check_whole
 from huffq._atomic import check_output
 from huffq._progress import progress_bar
-from huffq._remote import open_reader
-from huffq.errors import DataError, HuffqError
-from huffq.shards import MANIFEST, find_shards, write_manifest
+from huffq.errors import CorruptFileError, DataError, HuffqError
+from huffq.manifest import SHARD, find_shards, holds_shards, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from huffq.store import Dataset
 
 _KEY = "huffq.recovered"
-
-_SHARD = re.compile(r"\.huffq(\.part)?$")
 
 _SHARD_BYTES = 1 << 30
 """Size of the new files of a folder."""
@@ -162,9 +158,9 @@ def _files(folder: str) -> list[tuple[str, int | None]]:
     """
     listed: list[tuple[str, int | None]] = []
     with contextlib.suppress(HuffqError, OSError):
-        listed = [(shard.path, shard.samples) for shard in find_shards(folder, _open)]
+        listed = [(shard.path, shard.samples) for shard in find_shards(folder)]
     known = {os.path.realpath(file) for file, _ in listed}
-    own = [os.fspath(file) for file in sorted(Path(folder).iterdir()) if _SHARD.search(file.name)]
+    own = [os.fspath(file) for file in sorted(Path(folder).iterdir()) if SHARD.search(file.name)]
     # The part of a file that is there is a later writer's.
     others = [f for f in own if f.endswith(".huffq") or f.removesuffix(".part") not in own]
     files = listed + [(file, None) for file in others if os.path.realpath(file) not in known]
@@ -173,27 +169,23 @@ def _files(folder: str) -> list[tuple[str, int | None]]:
     return files
 
 
-def _open(path: str) -> _huffq.StoreReader:
-    return open_reader(path, 0)
-
-
 @contextlib.contextmanager
 def _place(path: str, *, folder: bool) -> Iterator[None]:
-    """Find a place for a new file, or make a folder, which goes again if the block fails."""
-    if folder and Path(path).exists():
-        if _huffq.next_shard(path) or (Path(path) / MANIFEST).exists():
-            raise FileExistsError(errno.EEXIST, "has shards already; give another folder", path)
-        yield
-        return
-    check_output(path)
-    if folder:
+    """Find a place for a new file, or for shards of a folder, none of which stay if this fails."""
+    made = folder and not Path(path).exists()
+    if not folder or made:
+        check_output(path)
+    elif holds_shards(path):
+        raise FileExistsError(errno.EEXIST, "has shards already; give another folder", path)
+    if made:
         Path(path).mkdir()
     try:
         yield
     except BaseException:
-        if folder:
-            for file in Path(path).iterdir():
+        for file in Path(path).iterdir() if folder else ():
+            if SHARD.search(file.name):
                 file.unlink()
+        if made:
             Path(path).rmdir()
         raise
 
@@ -203,11 +195,28 @@ def original_indices(dataset: Dataset) -> npt.NDArray[np.int64]:
 
     Raises:
         ValueError: The dataset was not made by `recover`.
+        CorruptFileError: What it says of them does not fit its samples.
     """
     recovered = dataset.metadata.get(_KEY)
-    if not isinstance(recovered, dict):
+    if recovered is None:
         raise ValueError(f"{dataset.path} was not made by huffq.recover")
-    return _indices(recovered["ranges"])
+    match recovered:
+        case {"ranges": [*ranges]} if _are_ranges(ranges, len(dataset)):
+            return _indices(ranges)
+    raise CorruptFileError(
+        f"{dataset.path}: its {_KEY} does not say where {len(dataset)} samples stood"
+    )
+
+
+def _are_ranges(ranges: list[Any], samples: int) -> bool:
+    """Return whether `ranges` are pairs ``[first, last + 1]`` of so many samples."""
+    for pair in ranges:
+        match pair:
+            case [int(first), int(stop)] if 0 <= first < stop < 1 << 63:
+                samples -= stop - first
+            case _:
+                return False
+    return samples == 0
 
 
 def _indices(ranges: list[tuple[int, int]]) -> npt.NDArray[np.int64]:

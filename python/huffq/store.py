@@ -15,9 +15,10 @@ from huffq._remote import open_reader
 from huffq.batches import Ahead
 from huffq.errors import CorruptFileError
 from huffq.field import Field
+from huffq.manifest import find_shards
 from huffq.quantisation import fields_to_dequantize
 from huffq.scales import Numbers, require_floating
-from huffq.shards import Shards, find_shards
+from huffq.shards import Shards
 
 if TYPE_CHECKING:
     from typing import Self
@@ -95,13 +96,14 @@ class Dataset:
         if not isinstance(self.metadata, dict):
             raise CorruptFileError(f"{self.path}: its metadata is no JSON object")
 
-    def _open(self, path: str) -> _huffq.StoreReader:
-        return open_reader(path, self._cache_bytes)
+    def _open(self, path: str, size: int | None) -> _huffq.StoreReader:
+        return open_reader(path, self._cache_bytes, size)
 
     def _field(self, number: int, description: dict[str, Any], sides: Mapping[str, Field]) -> Field:
         try:
             return Field(self._shards, number, description, self._threads, sides)
-        except (TypeError, ValueError, OverflowError, KeyError, SyntaxError) as error:
+        except Exception as error:
+            # What numpy raises of a dtype in words is not said anywhere.
             raise CorruptFileError(
                 f"{self.path}: the attributes of field {description['name']!r} have a wrong form: "
                 f"{error}"

@@ -1,4 +1,4 @@
-"""Streams of samples into a `.huffq` file, or a folder of them."""
+"""Batches of samples pushed into a `.huffq` file, or a folder of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -18,13 +18,12 @@ from huffq import _huffq
 from huffq._arguments import check_whole
 from huffq._atomic import check_output
 from huffq._metadata import plain
-from huffq._progress import progress_bar
 from huffq.codec import Level, check_bits
 from huffq.columns import Column, check_parameters, check_same_form
 from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import DataError
-from huffq.shards import MANIFEST, check_same_fields, listed_files, write_manifest
-from huffq.source import Batch, Bits, Source, as_columns, batches
+from huffq.manifest import check_same_fields, holds_shards, listed_files, write_manifest
+from huffq.source import Batch, Bits, as_columns
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -223,69 +222,6 @@ class Writer:
         return _huffq.StoreWriter(self.path, schema, self._threads, self._resume)
 
 
-def encode_dataset(
-    source: Source | Callable[[int], Source],
-    path: str | os.PathLike[str],
-    bits: Bits = None,
-    level: Level = "dense",
-    threads: int | None = None,
-    progress: bool = True,
-    metadata: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    shard_bytes: int | None = None,
-    append: bool = False,
-) -> EncodeReport:
-    """Encode a dataset into a `.huffq` file, or a folder of them, in one pass.
-
-    Memory and interruptions are as for `Writer`. An older file of that name stays as it was until
-    the new one is whole. The bytes depend on codes and options alone, not on batch sizes or
-    threads.
-
-    Args:
-        source: A whole array or memory map; `huffq.Codes`; a dict of these, one per field; or an
-            iterable of such batches, for example `huffq.capture.activations`. First axis = samples.
-            The field of a lone array is called ``"data"``. Arrays of uint8 and int8 are coded,
-            those of other dtypes in a dict are stored as they are; `huffq.Ragged`, or a list of
-            arrays, is samples of differing length. Or a function of a sample's number that returns
-            such a source from that sample on.
-        path: The file; with `shard_bytes`, a folder.
-        bits: Bit width 1 to 8, for all fields or by name. `Codes` know theirs; None infers it from
-            whole arrays.
-        level: As for `huffq.encode`.
-        threads: Number of threads; None is every core that the process may use.
-        progress: Show a bar on a terminal (needs tqdm).
-        metadata: JSON-serialisable mapping that is stored with the file.
-        resume: Go on with what an interrupted run left, if anything. The result is that of an
-            undisturbed run, byte for byte. A source that is no function is passed over up to there.
-        shard_bytes: As for `Writer`.
-        append: As for `Writer`.
-
-    Raises:
-        DataError: The source gave no samples.
-        ValueError: A value does not fit its field's bits (names field, sample, value and index), or
-            batches differ in fields, sample shape, bit width, scale or what else `Codes` have;
-            `bits` names an unknown field or contradicts `Codes`; a side field that codes name does
-            not fit; or what is to be resumed has other options or metadata.
-        TypeError: An array's dtype cannot be stored, a field's name is no string, or an option is
-            of a wrong type.
-        OSError: The file cannot be written.
-    """
-    writer = Writer(path, bits, level, threads, metadata, shard_bytes, append, resume)
-    start = writer.samples
-    with writer:
-        if callable(source) and not hasattr(source, "__array__"):
-            stream, total = batches(source(start), bits)
-        else:
-            stream, total = batches(source, bits, start)
-        with progress_bar("encode", total=total, unit="sample", enabled=progress) as advance:
-            for columns in stream:
-                if len(next(iter(columns.values()))):
-                    advance(writer.write_columns(columns))
-        if not writer.samples:
-            raise DataError("the source gave no samples; there is nothing to encode")
-    return writer.report
-
-
 def resume_point(path: str | os.PathLike[str]) -> int:
     """Return from which sample on an interrupted dataset is to be gone on with; 0 for none.
 
@@ -311,11 +247,11 @@ def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> in
     if not folder.exists():
         check_output(path)
         return 0
-    number = _huffq.next_shard(os.fspath(path))
-    if (number or (folder / MANIFEST).exists()) and not append and not resume:
+    if not append and not resume and folder.is_dir() and holds_shards(os.fspath(path)):
         raise FileExistsError(
             f"{path} has shards already; give append=True to add to them, or another folder"
         )
+    number = _huffq.next_shard(os.fspath(path))
     return number if append else 0
 
 
