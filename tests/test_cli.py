@@ -168,6 +168,21 @@ def test_inputs_that_are_no_codes_are_refused(tmp_path, fails):
     assert not list(tmp_path.glob("out.huffq*"))
 
 
+def test_empty_paths_and_folders_are_one_sentence(tmp_path, fails):
+    output = tmp_path / "out.huffq"
+    assert fails("encode", "", output) == (
+        "huffq: error: the input is empty; give an .npy or .npz file\n"
+    )
+    assert f"{tmp_path} is a folder; give an .npy or .npz file" in fails("encode", tmp_path, output)
+    np.save(tmp_path / "codes.npy", np.zeros((2, 2), np.uint8))
+    assert "the output is empty; it must end in .huffq" in fails(
+        "encode", tmp_path / "codes.npy", ""
+    )
+    for command in (("info", ""), ("verify", ""), ("decode", "", tmp_path / "x.npz")):
+        assert "the path is empty; give that of a .huffq file or folder" in fails(*command)
+    assert names(tmp_path) == ["codes.npy"]
+
+
 def test_outputs_that_cannot_be_written_are_refused(tmp_path, store, fails):
     path, _ = store
     np.save(tmp_path / "codes.npy", np.zeros((2, 2), np.uint8))

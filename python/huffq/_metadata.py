@@ -15,7 +15,9 @@ def plain(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     found = dict(metadata or {})
     try:
-        json.dumps(found, allow_nan=False)
+        json.loads(json.dumps(found, allow_nan=False))
+    except RecursionError:
+        raise ValueError("metadata are nested too deeply") from None
     except (TypeError, ValueError) as error:
         raise type(error)(f"metadata must be serialisable as JSON: {error}") from None
     return found

@@ -68,10 +68,14 @@ def _from_json(parameter: Any) -> Parameter:
     match parameter:
         case {"field": str(name)}:
             return name
-        case {"dtype": str(dtype), "values": values}:
+        case {"dtype": str(name), "values": values}:
+            dtype = np.dtype(name)
+            # Some dtypes take gigabytes for an element; and numbers have no other form than JSON's.
+            if dtype.kind not in "iuf" or np.array(values).dtype.kind not in "iufO":
+                raise ValueError(f"values of {dtype} are no numbers")
             array = np.array(values, dtype)
-            if array.dtype.kind in "iu" and array.tolist() != values:
-                raise ValueError(f"{values} are no integers of {dtype}")
+            if dtype.kind in "iu" and array.tolist() != values:
+                raise ValueError(f"the values are no integers of {dtype}")
             return array
     raise ValueError("scale and zero_point must have a field's name, or a dtype and values")
 

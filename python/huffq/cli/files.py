@@ -59,6 +59,8 @@ def _add_encode(commands: Commands) -> None:
 def encode(args: argparse.Namespace) -> None:
     """Encode a file of arrays and print what it gave."""
     _require_suffix(args.output, ".huffq")
+    if not args.input:
+        raise ValueError("the input is empty; give an .npy or .npz file")
     source = load_arrays(Path(args.input), args.fields)
     report = huffq.encode_dataset(
         source,
@@ -75,6 +77,8 @@ def load_arrays(
     path: Path, names: list[str] | None
 ) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
     """Map the array of an ``.npy`` file into memory, or read the named arrays of an ``.npz``."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give an .npy or .npz file")
     try:
         if zipfile.is_zipfile(path):
             with np.load(path, allow_pickle=False) as file:
@@ -228,5 +232,6 @@ def _chosen(path: str | Path, known: list[str], names: list[str] | None) -> list
 def _require_suffix(path: str, *suffixes: str) -> str:
     suffix = Path(path).suffix
     if suffix not in suffixes:
-        raise ValueError(f"{path}: the output must end in {' or '.join(suffixes)}")
+        named = f"{path}: the output" if path else "the output is empty; it"
+        raise ValueError(f"{named} must end in {' or '.join(suffixes)}")
     return suffix
