@@ -348,6 +348,13 @@ def test_datasets_pickle_as_their_path(dataset: huffq.Dataset) -> None:
         (lambda _, p: huffq.write_manifest(p, "set"), TypeError, "parts is the string 'set'; give"),
         (lambda *_: huffq.open(""), ValueError, "the path is empty"),
         (lambda _, p: huffq.recover("", p), ValueError, "the path is empty"),
+        (lambda _, p: huffq.recover(p, ""), ValueError, "the path is empty"),
+        (lambda x, _: huffq.encode_dataset(x, ""), ValueError, "the path is empty"),
+        (lambda *_: huffq.Writer("", shard_bytes=1 << 30), ValueError, "the path is empty"),
+        (lambda *_: huffq.resume_point(""), ValueError, "the path is empty"),
+        (lambda *_: huffq.write_manifest(""), ValueError, "the path is empty"),
+        (lambda *_: huffq.open(3), TypeError, "PathLike"),
+        (lambda x, _: huffq.Codes(x, 4, metadata=3), TypeError, "metadata is a int; give a dict"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_named(path: Path, call: Any, error: type, message: str) -> None:

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any
+
+
+def check_path(path: str | bytes | os.PathLike[Any]) -> str:
+    """Return a path as a string.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: It is empty, which would be taken for the current folder.
+    """
+    found = os.fsdecode(path)
+    if not found:
+        raise ValueError("the path is empty; give that of a .huffq file or folder")
+    return found
 
 
 def check_whole(least: int, **numbers: Any) -> None:

@@ -11,8 +11,10 @@ def plain(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return metadata as a dict that JSON can hold.
 
     Raises:
-        TypeError, ValueError: It cannot.
+        TypeError, ValueError: It cannot, or is no mapping.
     """
+    if not isinstance(metadata, Mapping | None):
+        raise TypeError(f"metadata is a {type(metadata).__name__}; give a dict, such as {{'a': 1}}")
     found = dict(metadata or {})
     try:
         json.loads(json.dumps(found, allow_nan=False))

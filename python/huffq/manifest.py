@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from huffq import _huffq
-from huffq._arguments import check_list
+from huffq._arguments import check_list, check_path
 from huffq._atomic import atomic_writer
 from huffq._remote import is_url, open_reader, read_url
 from huffq.errors import CorruptFileError, DataError, UnsupportedVersionError
@@ -149,12 +149,13 @@ def write_manifest(
     Raises:
         DataError: There are no files.
         TypeError: `parts` is one string.
+        ValueError: `folder` is empty.
         CorruptFileError: A file is damaged, or its fields differ from the first one's.
         OSError: A file cannot be read, or the manifest not be written.
     """
     if parts is not None:
         check_list("parts", parts)
-    target = Path(folder)
+    target = Path(check_path(folder))
     files: list[Path] = []
     for part in [target] if parts is None else [Path(part) for part in parts]:
         if part.is_dir() and parts is not None and (part / MANIFEST).exists():

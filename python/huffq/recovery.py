@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
-from huffq._arguments import check_whole
+from huffq._arguments import check_path, check_whole
 from huffq._atomic import check_output
 from huffq._progress import progress_bar
 from huffq.errors import CorruptFileError, DataError, HuffqError
@@ -126,13 +126,11 @@ def recover(
     Raises:
         CorruptFileError: The fields are not known any more, or no sample is left whole.
         DataError: A folder has no files.
-        ValueError: `path` is empty; or `out` is the damaged file itself, or would grow under its
+        ValueError: A path is empty; or `out` is the damaged file itself, or would grow under its
             name.
         OSError: A file cannot be read or written; or the folder `out` has shards already.
     """
-    source, target = os.fspath(path), os.fspath(out)
-    if not source:
-        raise ValueError("the path is empty; give that of a damaged file or folder")
+    source, target = check_path(path), check_path(out)
     check_whole(1, threads=threads)
     folder = Path(source).is_dir()
     files = _files(source) if folder else [(source, None)]

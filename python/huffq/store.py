@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy.typing as npt
 
 from huffq import _huffq
-from huffq._arguments import check_list, check_whole
+from huffq._arguments import check_list, check_path, check_whole
 from huffq._progress import progress_bar
 from huffq._remote import open_reader
 from huffq.batches import Ahead
@@ -72,9 +72,7 @@ class Dataset:
         threads: int | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        self.path = os.fspath(path)
-        if not self.path:
-            raise ValueError("the path is empty; give that of a .huffq file or folder")
+        self.path = check_path(path)
         check_whole(0, cache_bytes=cache_bytes)
         check_whole(1, threads=threads)
         self._threads = threads

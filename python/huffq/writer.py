@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huffq import _huffq
-from huffq._arguments import check_whole
+from huffq._arguments import check_path, check_whole
 from huffq._atomic import check_output
 from huffq._metadata import plain
 from huffq.codec import Level, check_bits
@@ -81,13 +81,13 @@ class Writer:
 
         Raises:
             OSError: The file has no place; or a folder holds shards already.
-            ValueError: `append` and `resume` are both given, there is no such level, or a number is
-                out of range.
+            ValueError: `append` and `resume` are both given, there is no such level, `path` is
+                empty, or a number is out of range.
             TypeError: A number is no integer, or `metadata` no mapping.
         """
-        _check_options(bits, level, metadata)
+        _check_options(bits, level)
         check_whole(1, threads=threads, shard_bytes=shard_bytes)
-        self.path = os.fspath(path)
+        self.path = check_path(path)
         self._bits: Bits = bits
         self._options = {"level": level, "metadata": plain(metadata)}
         self._threads = threads
@@ -227,19 +227,18 @@ def resume_point(path: str | os.PathLike[str]) -> int:
 
     Raises:
         CorruptFileError: What is there is no part of a file.
+        ValueError: `path` is empty.
         OSError: It cannot be read.
     """
-    samples, _ = _huffq.resume_point(os.fspath(path))
+    samples, _ = _huffq.resume_point(check_path(path))
     return samples
 
 
-def _check_options(bits: Bits, level: Level, metadata: Mapping[str, Any] | None) -> None:
+def _check_options(bits: Bits, level: Level) -> None:
     if level not in get_args(Level):
         raise ValueError(f"level is {level!r}; it must be one of {', '.join(get_args(Level))}")
     for name, width in bits.items() if isinstance(bits, Mapping) else [("", bits)]:
         check_bits(width, f"bits[{name!r}]" if name else "bits")
-    if not isinstance(metadata, Mapping | None):
-        raise TypeError(f"metadata is a {type(metadata).__name__}; give a dict, such as {{'a': 1}}")
 
 
 def _first_shard(path: str | os.PathLike[str], append: bool, resume: bool) -> int:
