@@ -41,16 +41,20 @@ impl ShardFile {
         if path.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
         }
+        let schema = schema.to_json();
+        let mut buffer = frame::header().to_vec();
+        let tag = Tag::new(Kind::Schema, 0);
+        frame::put_record(tag, &mut buffer, |out| out.extend(schema.as_bytes()))?;
         let file = open_part(&part_path(path))?;
-        file.set_len(0)?;
         let root = Root { groups: Vec::new(), totals: codings.iter().map(Totals::of).collect() };
         let (path, page) = (path.to_owned(), PageBuilder::default());
-        let json = schema.to_json();
-        let buffer = frame::header().to_vec();
-        let mut shard = Self { file, path, offset: 0, page, root, buffer, schema: json.clone() };
-        let tag = Tag::new(Kind::Schema, 0);
-        frame::put_record(tag, &mut shard.buffer, |out| out.extend(json.as_bytes()))?;
-        shard.flush()?;
+        let mut shard = Self { file, path, offset: 0, page, root, buffer, schema };
+        let begun = shard.file.set_len(0).map_err(Error::from).and_then(|()| shard.flush());
+        if let Err(error) = begun {
+            // The first error is the one to tell.
+            let _ = shard.remove();
+            return Err(error);
+        }
         Ok(shard)
     }
 
