@@ -4,10 +4,12 @@
 //!
 //! So a vector decodes a symbol of each of a group's streams at a time, and two of them make a whole
 //! line of symbols, the second one's in the upper bytes of the first one's lanes. A single one would
-//! wait for itself most of the time; so would two that took their words from one place. A decoder holds 16 to 31 bits of each stream; it takes a stream's next word as soon as it holds fewer. An
-//! encoder goes from the last symbol to the first: a stream that holds b bits and gets l more was
-//! one that had just taken a word, exactly if b + l is 32 or more. It gives that word back, so
-//! words come out in the opposite order.
+//! wait for itself most of the time; so would two that took their words from one place.
+//!
+//! A decoder holds 16 to 31 bits of each stream; it takes a stream's next word as soon as it holds
+//! fewer. An encoder goes from the last symbol to the first: a stream that holds b bits and gets l
+//! more was one that had just taken a word, exactly if b + l is 32 or more. It gives that word back,
+//! so words come out in the opposite order.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
@@ -73,7 +75,7 @@ pub(super) struct ShortTable {
     pub(super) first: [u8; 1 << FIRST_BITS],
     /// The smallest window of 16 bits that begins with a longer one.
     pub(super) limit: u16,
-    /// By (window - limit) / 16: at most 15 symbols have less than 2^8 windows each.
+    /// By (window - limit) / 16: at most 15 symbols have at most 2^8 windows each.
     pub(super) long: [u8; 256],
     /// How many of those there are.
     pub(super) long_len: usize,
