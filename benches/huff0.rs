@@ -3,7 +3,8 @@
 //! `cargo bench -p huffq --bench huff0 -- FILE.npz` takes every uint8 array of the file; without
 //! one, activations are generated. Both sides work on preallocated buffers and pay for everything
 //! that a block needs on its own: counts, code lengths, tables. Huff0 gets its largest chunk
-//! (128 KiB) and the faster of its two decoders; huffq its usual block. Medians of alternating runs.
+//! (128 KiB) and the faster of its two decoders; huffq its usual block, as 64 streams side by side,
+//! where a block of a file would take the pivot layout. Medians of alternating runs.
 
 #[path = "huff0/npz.rs"]
 mod npz;

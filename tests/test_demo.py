@@ -31,7 +31,7 @@ def test_a_minimal_run_shows_every_step(tmp_path, capsys):
     assert all(f"\n{name} " in text for name in dataset.fields)
     symbols = sum(np.prod(field.shape) for field in dataset.fields.values())
     assert f"all {symbols:,} symbols agree" in text
-    assert len(list((tmp_path / "tiles").iterdir())) == 3 + 9 + 2 + 4
+    assert len(list((tmp_path / "tiles").iterdir())) == 3 + 9 + 2 + 5
 
 
 def test_integers_that_miss_the_output_are_refused(monkeypatch):

@@ -181,7 +181,7 @@ impl<'a> Prepared<'a> {
         Codebook::train_on(level, backend, &slabs, symbols.len(), cut.geometry(), alphabet)
     }
 
-    /// Whether the codebook makes a block smaller, as far as a few of many tell that are not
+    /// Whether the codebook makes a block smaller, as far as a few tell of many that are not
     /// constant.
     fn pays(&self, backend: Backend, form: &Form) -> Result<bool> {
         let varies = |&place: &usize| {

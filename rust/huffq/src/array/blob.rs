@@ -86,22 +86,14 @@ impl<'a> Blob<'a> {
     /// [`Error::InvalidArgument`] if `out` has another number of elements; [`Error::Corrupt`] or
     /// [`Error::Truncated`] name the first part that is damaged.
     pub fn decode(&self, out: &mut [u8], threads: Threads) -> Result<()> {
-        let Form { level, alphabet, ref cut } = self.form;
+        let cut = &self.form.cut;
         let len = self.items * cut.item_len();
         if out.len() != len {
             let expected = format!("be {len}, as the array has");
             return Err(Error::argument("number of elements of out", out.len(), expected));
         }
         let backend = Backend::current()?;
-        let parse = |_: &mut (), (i, segment): (usize, &Parts)| {
-            let parse = |part| {
-                let bytes = check(part, || format!("the codebook of segment {i}"))?;
-                Codebook::parse(level, bytes, cut.geometry(), alphabet)
-            };
-            segment.codebook.map(parse).transpose()
-        };
-        let segments = self.segments.iter().enumerate().collect();
-        let codebooks = parallel::map(threads, segments, || (), parse)?;
+        let codebooks = self.codebooks(threads)?;
         let blocks = self.segments.iter().zip(&codebooks).flat_map(|(segment, codebook)| {
             segment.blocks.iter().map(move |&block| (block, codebook.as_ref()))
         });
@@ -112,27 +104,44 @@ impl<'a> Blob<'a> {
             rest = others;
             (i, block, codebook, out)
         });
-        parallel::map(
-            threads,
-            work.collect(),
-            Vec::new,
-            |staging: &mut Vec<u8>, (i, block, codebook, out)| {
-                let body = check(block, || format!("block {i}"))?;
-                let codebook = codebook.map(|book| for_slab(book, &cut.slab(i, self.items)));
-                let decode = |out: &mut [u8]| {
-                    let codebook = codebook.as_deref();
-                    Coder::with(backend, |coder| coder.decode(body, alphabet, codebook, out))
-                };
-                if len < BEYOND_CACHES {
-                    return decode(out);
-                }
-                staging.resize(out.len(), 0);
-                decode(staging)?;
-                backend.copy_to_memory(staging, out);
-                Ok(())
-            },
-        )?;
+        let decode = |staging: &mut Vec<u8>, (i, block, codebook, out): (_, _, _, &mut [u8])| {
+            if len < BEYOND_CACHES {
+                return self.decode_block(backend, i, block, codebook, out);
+            }
+            staging.resize(out.len(), 0);
+            self.decode_block(backend, i, block, codebook, staging)?;
+            backend.copy_to_memory(staging, out);
+            Ok(())
+        };
+        parallel::map(threads, work.collect(), Vec::new, decode)?;
         Ok(())
+    }
+
+    /// The codebook of each segment that has one.
+    fn codebooks(&self, threads: Threads) -> Result<Vec<Option<Codebook>>> {
+        let Form { level, alphabet, ref cut } = self.form;
+        let parse = |_: &mut (), (i, segment): (usize, &Parts)| {
+            let parse = |part| {
+                let bytes = check(part, || format!("the codebook of segment {i}"))?;
+                Codebook::parse(level, bytes, cut.geometry(), alphabet)
+            };
+            segment.codebook.map(parse).transpose()
+        };
+        parallel::map(threads, self.segments.iter().enumerate().collect(), || (), parse)
+    }
+
+    fn decode_block(
+        &self,
+        backend: Backend,
+        i: usize,
+        block: &[u8],
+        codebook: Option<&Codebook>,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let body = check(block, || format!("block {i}"))?;
+        let codebook = codebook.map(|book| for_slab(book, &self.form.cut.slab(i, self.items)));
+        let (alphabet, codebook) = (self.form.alphabet, codebook.as_deref());
+        Coder::with(backend, |coder| coder.decode(body, alphabet, codebook, out))
     }
 }
 

@@ -4,10 +4,12 @@
 //!
 //! So a vector decodes a symbol of each of a group's streams at a time, and two of them make a whole
 //! line of symbols, the second one's in the upper bytes of the first one's lanes. A single one would
-//! wait for itself most of the time; so would two that took their words from one place. A decoder holds 16 to 31 bits of each stream; it takes a stream's next word as soon as it holds fewer. An
-//! encoder goes from the last symbol to the first: a stream that holds b bits and gets l more was
-//! one that had just taken a word, exactly if b + l is 32 or more. It gives that word back, so
-//! words come out in the opposite order.
+//! wait for itself most of the time; so would two that took their words from one place.
+//!
+//! A decoder holds 16 to 31 bits of each stream; it takes a stream's next word as soon as it holds
+//! fewer. An encoder goes from the last symbol to the first: a stream that holds b bits and gets l
+//! more was one that had just taken a word, exactly if b + l is 32 or more. It gives that word back,
+//! so words come out in the opposite order.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
@@ -73,7 +75,7 @@ pub(super) struct ShortTable {
     pub(super) first: [u8; 1 << FIRST_BITS],
     /// The smallest window of 16 bits that begins with a longer one.
     pub(super) limit: u16,
-    /// By (window - limit) / 16: at most 15 symbols have less than 2^8 windows each.
+    /// By (window - limit) / 16: at most 15 symbols have at most 2^8 windows each.
     pub(super) long: [u8; 256],
     /// How many of those there are.
     pub(super) long_len: usize,
@@ -148,23 +150,31 @@ impl<'a> GroupReader<'a> {
         self.words.is_empty() && self.windows.iter().all(|&window| window == 0)
     }
 
-    /// The next symbol of a stream; `None` if there are too few words.
+    /// Decodes every other symbol of at most a round. False: there are too few words.
+    ///
+    /// Whether a stream takes a word is as good as random, so nothing branches on it.
     #[inline(always)]
-    fn take(&mut self, table: &StripeTable, stream: usize) -> Option<u8> {
-        let (window, spare) = (&mut self.windows[stream], &mut self.spare[stream]);
-        let entry = table.entry(*window);
-        let length = entry as u8;
-        *window <<= length;
-        match spare.checked_sub(length) {
-            Some(left) => *spare = left,
-            None => {
-                let lacking = length - *spare;
-                let word = u16::from_le_bytes(*self.words.split_off_first()?);
-                *window |= u32::from(word) << lacking;
-                *spare = 16 - lacking;
-            }
+    fn take_round(&mut self, table: &StripeTable, round: &mut [u8]) -> bool {
+        let Self { windows, spare, words } = self;
+        let streams = windows.iter_mut().zip(spare);
+        let mut taken = 0;
+        for (symbol, (window, spare)) in round.iter_mut().step_by(GROUPS).zip(streams) {
+            let entry = table.entry(*window);
+            let left = spare.wrapping_sub(entry as u8);
+            let lacks = usize::from(left >> 7);
+            let word = match words.get(taken) {
+                Some(&word) => u32::from(u16::from_le_bytes(word)),
+                None if lacks == 0 => 0,
+                None => return false,
+            };
+            let new = word << (left.wrapping_neg() % 16) & 0u32.wrapping_sub(lacks as u32);
+            *window = *window << (entry & 15) | new;
+            *spare = left % 16;
+            *symbol = (entry >> 8) as u8;
+            taken += lacks;
         }
-        Some((entry >> 8) as u8)
+        *words = &words[taken..];
+        true
     }
 }
 
@@ -186,18 +196,25 @@ impl GroupWriter<'_> {
         self.written += 1;
     }
 
-    /// Puts a symbol before those of a stream.
+    /// Puts every other symbol of at most a round before what the streams hold.
+    ///
+    /// A word is written whether or not it is given back, as whether it is is as good as random.
     #[inline(always)]
-    fn put(&mut self, code: &StripeCode, stream: usize, symbol: u8) {
-        let codeword = u32::from(code.codewords[usize::from(symbol)]);
-        let bits = self.spare[stream] + code.lengths[usize::from(symbol)] as u8;
-        if bits >= 16 {
-            self.push(self.values[stream]);
-            self.values[stream] = self.values[stream] >> 16 | codeword << self.spare[stream];
-        } else {
-            self.values[stream] |= codeword << (16 + self.spare[stream]);
+    fn put_round(&mut self, code: &StripeCode, round: &[u8]) {
+        let Self { values, spare, words, written } = self;
+        let mut at = *written;
+        for stream in (0..round.len().div_ceil(GROUPS).min(LANES)).rev() {
+            let (symbol, value, spare) =
+                (round[GROUPS * stream], &mut values[stream], &mut spare[stream]);
+            let codeword = u32::from(code.codewords[usize::from(symbol)]);
+            let bits = *spare + code.lengths[usize::from(symbol)] as u8;
+            let back = bits / 16;
+            words[at] = (*value as u16).to_le_bytes();
+            at += usize::from(back);
+            *value = *value >> (16 * back) | codeword << (16 + *spare - 16 * back);
+            *spare = bits % 16;
         }
-        self.spare[stream] = bits % 16;
+        *written = at;
     }
 
     /// Writes what is held, which are whole words; returns the number of all words.
@@ -209,8 +226,8 @@ impl GroupWriter<'_> {
 
 /// Puts at most a round's symbols.
 fn put_round(code: &StripeCode, writers: &mut [GroupWriter; GROUPS], round: &[u8]) {
-    for (i, &symbol) in round.iter().enumerate().rev() {
-        writers[i % GROUPS].put(code, i / GROUPS, symbol);
+    for (group, writer) in writers.iter_mut().enumerate() {
+        writer.put_round(code, round.get(group..).unwrap_or_default());
     }
 }
 
@@ -293,10 +310,10 @@ impl Backend {
             (Kind::Avx512, Some(short)) => unsafe { avx512::take_rounds(short, readers, out) },
             _ => 0,
         };
-        let mut places = (0..LANES).flat_map(|lane| (0..GROUPS).map(move |g| (g, lane))).cycle();
-        out[done..].iter_mut().all(|symbol| {
-            let (group, lane) = places.next().expect("an endless cycle");
-            readers[group].take(table, lane).map(|taken| *symbol = taken).is_some()
+        out[done..].chunks_mut(ROUND).all(|round| {
+            readers.iter_mut().enumerate().all(|(group, reader)| {
+                reader.take_round(table, round.get_mut(group..).unwrap_or_default())
+            })
         })
     }
 }

@@ -247,8 +247,10 @@ fn lanes_come_back_and_stay_in_bounds() {
     let (codewords, table) = skewed_code();
     let [mut symbols, mut streams, mut outs] = [(); 3].map(|()| Guarded::new(8192));
     for n in LENGTHS {
+        // Every other time mostly the longest codewords.
+        let most = [12, 256][n % 2];
         let input: Vec<u8> =
-            (0..n).map(|_| random.below(256).min(random.below(12)) as u8).collect();
+            (0..n).map(|_| random.below(256).min(random.below(most)) as u8).collect();
         let input = symbols.copy(&input);
         for lanes in [1, MAX_LANES] {
             let mut first: Option<Vec<u8>> = None;
@@ -310,20 +312,41 @@ fn serial_decoding_stays_in_bounds_whatever_bits_and_entries() {
     }
 }
 
+/// Codes without codewords beyond the first table, with few windows of such, with many of them, with
+/// too long ones, and of a larger alphabet.
+fn stripe_codes() -> impl Iterator<Item = crate::CodeTable> {
+    let deep = |most: u8| (1..most).chain([most; 2]).collect::<Vec<u8>>();
+    let many: Vec<u8> = [1, 2, 3, 4, 6, 7].into_iter().chain([8; 10]).collect();
+    let wide: Vec<u8> = [1, 2].into_iter().chain([8; 64]).collect();
+    let codes = [vec![1, 2, 3, 3], vec![4; 16], deep(12), many, deep(15), wide];
+    codes.into_iter().map(|lengths| crate::CodeTable::from_lengths(&lengths).unwrap())
+}
+
+/// Whether there are words enough, and nothing else than what was decoded.
+fn decode_stripes(
+    backend: Backend,
+    table: &crate::CodeTable,
+    words: &[Vec<stripes::Word>; 2],
+    places: &mut [Guarded; 2],
+    out: &mut [u8],
+) -> (bool, bool) {
+    let mut places = places.iter_mut().zip(words);
+    let mut readers = std::array::from_fn(|_| {
+        let (place, words) = places.next().unwrap();
+        stripes::GroupReader::new(place.copy(words.as_flattened()).as_chunks().0).unwrap()
+    });
+    let decoded = backend.decode_stripes(&stripes::StripeTable::new(table), &mut readers, out);
+    (decoded, readers.iter().all(stripes::GroupReader::is_at_end))
+}
+
 #[test]
 fn stripes_come_back_and_stay_in_bounds() {
     let mut random = Random(11);
     let [mut inputs, mut outs] = [(); 2].map(|()| Guarded::new(1 << 16));
-    let mut streams = [(); 2].map(|()| Guarded::new(1 << 16));
-    let deep = |most: u8| (1..most).chain([most; 2]).collect::<Vec<u8>>();
-    let many: Vec<u8> = [1, 2, 3, 4, 6, 7].into_iter().chain([8; 10]).collect();
-    let wide: Vec<u8> = [1, 2].into_iter().chain([8; 64]).collect();
-    // No codewords beyond the first table, few windows of such, many of them, too long ones, and a
-    // larger alphabet.
-    for lengths in [vec![1, 2, 3, 3], vec![4; 16], deep(12), many, deep(15), wide] {
-        let table = crate::CodeTable::from_lengths(&lengths).unwrap();
+    let mut places = [(); 2].map(|()| Guarded::new(1 << 16));
+    for table in stripe_codes() {
         for n in LENGTHS.chain([2048, 6000]) {
-            let used = 1 + random.below(lengths.len() as u64);
+            let used = 1 + random.below(table.lengths().len() as u64);
             let symbols: Vec<u8> = (0..n).map(|_| random.below(used) as u8).collect();
             let symbols = inputs.copy(&symbols);
             let code = stripes::StripeCode::new(&table);
@@ -337,27 +360,42 @@ fn stripes_come_back_and_stay_in_bounds() {
                     words.reverse();
                 }
                 assert_eq!(*first.get_or_insert_with(|| words.clone()), words, "{backend:?}, {n}");
-                let noise = counts.map(|count| vec![random.next().to_le_bytes(); count]);
-                let noise = noise.map(|words| words.iter().map(|w| [w[0], w[3]]).collect());
-                for (input, is_real) in [(&words, true), (&noise, false)] {
-                    let mut streams = streams.iter_mut().zip(input);
-                    let mut readers = std::array::from_fn(|_| {
-                        let (place, words) = streams.next().unwrap();
-                        let words = place.copy(words.as_flattened()).as_chunks().0;
-                        stripes::GroupReader::new(words).unwrap()
-                    });
-                    let out = outs.last(n);
-                    let stripe_table = stripes::StripeTable::new(&table);
-                    let decoded = backend.decode_stripes(&stripe_table, &mut readers, out);
-                    if is_real {
-                        let at_end = readers.iter().all(stripes::GroupReader::is_at_end);
-                        assert!(decoded && at_end, "{backend:?}, {n}");
-                        assert_eq!(out, symbols, "{backend:?}, {n}");
-                    }
-                }
+                let out = outs.last(n);
+                let found = decode_stripes(backend, &table, &words, &mut places, out);
+                assert_eq!(found, (true, true), "{backend:?}, {n}");
+                assert_eq!(out, symbols, "{backend:?}, {n}");
             }
         }
     }
+}
+
+#[test]
+fn any_words_of_stripes_are_the_same_to_all_backends() {
+    let mut random = Random(12);
+    let mut outs = Guarded::new(1 << 16);
+    let mut places = [(); 2].map(|()| Guarded::new(1 << 16));
+    // A set bit begins no codeword of this one.
+    let lone = crate::CodeTable::from_lengths(&[0, 1]).unwrap();
+    let (mut whole, mut short) = (0, 0);
+    for table in stripe_codes().chain([lone]) {
+        for (n, apart) in LENGTHS.chain([2048, 6000]).flat_map(|n| [(n, 1), (n, 64)]) {
+            // All words have bits set, or one of 64; there are too few in many cases.
+            let counts = [(); 2].map(|()| stripes::LANES + random.below(n as u64 / 3 + 1) as usize);
+            let mut word = || if random.below(apart) == 0 { random.next() as u16 } else { 0 };
+            let words = counts.map(|count| (0..count).map(|_| word().to_le_bytes()).collect());
+            let found: Vec<_> = Backend::available()
+                .map(|backend| {
+                    let out = outs.last(n);
+                    let (decoded, at_end) =
+                        decode_stripes(backend, &table, &words, &mut places, out);
+                    decoded.then(|| (out.to_vec(), at_end))
+                })
+                .collect();
+            assert!(found.iter().all(|other| *other == found[0]), "{:?}, {n}", table.lengths());
+            *(if found[0].is_some() { &mut whole } else { &mut short }) += 1;
+        }
+    }
+    assert!(whole > 100 && short > 100, "{whole} were whole, {short} too short");
 }
 
 #[test]

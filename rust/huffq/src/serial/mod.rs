@@ -197,6 +197,29 @@ mod tests {
     }
 
     #[test]
+    fn bits_of_many_streams_that_begin_no_codeword_are_refused() {
+        let payload = |words: u8, first: u8| {
+            let mut payload = vec![64, 32 * words, 0, 0, 0, 0, first];
+            payload.resize(5 + 128 * usize::from(words), 0);
+            payload
+        };
+        let empty = CodeTable::from_lengths(&[0; 4]).unwrap();
+        let lone = CodeTable::from_lengths(&[0, 1]).unwrap();
+        for backend in Backend::available() {
+            let decode = |payload: &[u8], table, n| {
+                let mut out = vec![0xaa; n];
+                decode_payload(backend, payload, table, &mut Scratch::default(), &mut out)
+                    .map(|()| out)
+            };
+            for n in [1, 64, 1000] {
+                decode(&payload(1, 0), &empty, n).expect_err("a code without codewords");
+            }
+            assert_eq!(decode(&payload(2, 0), &lone, 64).unwrap(), [1; 64], "{backend:?}");
+            decode(&payload(2, 0x80), &lone, 64).expect_err("not the code's only codeword");
+        }
+    }
+
+    #[test]
     fn codewords_too_long_for_the_table_may_be_cut_off_anywhere() {
         let lengths: Vec<u8> = (1..=15).chain([15]).collect();
         let table = CodeTable::from_lengths(&lengths).unwrap();

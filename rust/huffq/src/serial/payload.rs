@@ -44,7 +44,7 @@ const WORD_LEN: usize = 2;
 /// as it was.
 ///
 /// # Panics
-/// If `counts` are not those of `symbols`.
+/// If `counts` are not those of `symbols`, or these take 2^32 words in a group of streams.
 pub fn encode_payload(
     backend: Backend,
     symbols: &[u8],
@@ -77,7 +77,8 @@ fn put_streams(backend: Backend, symbols: &[u8], code: &StripeCode, bits: u64, o
     second[..counts[1]].reverse();
     words.copy_within(room..room + counts[1], counts[0]);
     out.truncate(start + WORD_LEN * (counts[0] + counts[1]));
-    out[start - COUNT_LEN..start].copy_from_slice(&(counts[0] as u32).to_le_bytes());
+    let count = u32::try_from(counts[0]).expect("a block has fewer words");
+    out[start - COUNT_LEN..start].copy_from_slice(&count.to_le_bytes());
 }
 
 /// Bytes that [`encode_payload`] appends at most for so many symbols and bits; exactly so many for
@@ -91,7 +92,7 @@ pub fn max_payload_len(symbols: usize, bits: u64) -> usize {
 
 /// Most words of [`STREAMS`] streams that have so many bits together.
 fn most_words(bits: u64) -> usize {
-    (bits as usize + 15 * STREAMS) / 16 + STREAMS
+    (bits / 16) as usize + 15 * STREAMS / 16 + STREAMS
 }
 
 /// Decodes exactly `out.len()` symbols from a payload, which must hold nothing else.
@@ -109,7 +110,7 @@ pub fn decode_payload(
     let mut cursor = Cursor::new(WHAT, payload);
     match usize::from(cursor.u8()?) {
         1 => decode_with(backend, cursor.take(cursor.remaining())?, table, scratch, out),
-        STREAMS => take_streams(backend, cursor, &StripeTable::new(table), out),
+        STREAMS => take_streams(backend, cursor, table, out),
         other => Err(Error::corrupt(WHAT, format!("{other} streams are neither 1 nor {STREAMS}"))),
     }
 }
@@ -117,7 +118,7 @@ pub fn decode_payload(
 fn take_streams(
     backend: Backend,
     mut cursor: Cursor,
-    table: &StripeTable,
+    table: &CodeTable,
     out: &mut [u8],
 ) -> Result<()> {
     let first = cursor.u32()? as usize;
@@ -130,7 +131,11 @@ fn take_streams(
         return Err(truncated());
     };
     let mut readers = [first, second];
-    if !backend.decode_stripes(table, &mut readers, out) {
+    // Else zeros would pass for codewords of no bits.
+    if table.max_length() == 0 && !out.is_empty() {
+        return Err(Error::corrupt(WHAT, "its code has no codewords"));
+    }
+    if !backend.decode_stripes(&StripeTable::new(table), &mut readers, out) {
         return Err(truncated());
     }
     if !readers.iter().all(GroupReader::is_at_end) || !odd.is_empty() {
