@@ -180,11 +180,12 @@ def _place(path: str, *, folder: bool) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for file in Path(path).iterdir() if folder else ():
-            if SHARD.search(file.name):
-                file.unlink()
+        # Parts are gone already, or another writer's.
+        for file in Path(path).glob("*.huffq") if folder else ():
+            file.unlink()
         if made:
-            Path(path).rmdir()
+            with contextlib.suppress(OSError):
+                Path(path).rmdir()
         raise
 
 
