@@ -27,8 +27,9 @@ def test_import_needs_neither_torch_nor_anything_else_heavy() -> None:
 
 
 def test_import_stays_under_100_ms_beyond_numpy() -> None:
+    # Processor time, which others on a busy machine add little to.
     code = (
-        "import numpy, time; t = time.perf_counter(); import huffq; print(time.perf_counter() - t)"
+        "import numpy, time; t = time.process_time(); import huffq; print(time.process_time() - t)"
     )
     # The design's bound. The fastest of several runs is the one that the machine disturbed least.
     assert min(float(run(code)) for _ in range(5)) < 0.1
