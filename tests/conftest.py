@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,11 @@ from huffq.cli import main
 # Wall time says nothing on a machine that others use, too.
 settings.register_profile("huffq", deadline=None)
 settings.load_profile("huffq")
+
+
+def pytest_configure() -> None:
+    # A shell's background job ignores interrupts, and so would all that the tests start in one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
