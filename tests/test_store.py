@@ -447,7 +447,7 @@ def test_closing_disturbs_no_reader(stored: Path) -> None:
             numbers = rng.integers(0, len(expected), 20)
             np.testing.assert_array_equal(dataset["data"][numbers], expected[numbers])
 
-        with pytest.raises(ValueError, match="is closed"):  # noqa: PT012
+        with pytest.raises(ValueError, match="is closed"):  # noqa: PT012 (any turn)
             while True:
                 turn()
                 turns += 1

@@ -251,4 +251,4 @@ def test_no_samples_are_an_empty_batch(path: Path, tokens: Path) -> None:
 
 def test_a_string_is_no_list_of_fields(path: Path) -> None:
     with pytest.raises(TypeError, match="fields is the string 'label'; give a list"):
-        ActivationDataset(path, "label")  # type: ignore[arg-type]
+        ActivationDataset(path, "label")  # type: ignore[arg-type]  # what is tested

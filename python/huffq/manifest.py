@@ -121,7 +121,7 @@ def _crc(shards: Sequence[dict[str, Any]]) -> int:
 def _joined(folder: str, file: str) -> str:
     """Return the place of a shard; a URL without ``..``, which object stores take for a name."""
     if not is_url(folder):
-        return os.path.join(folder, file)  # noqa: PTH118
+        return os.path.join(folder, file)  # noqa: PTH118  (Path would tidy it up)
     protocol, rest = folder.split("://", 1)
     return f"{protocol}://{posixpath.normpath(posixpath.join(rest, file))}"
 

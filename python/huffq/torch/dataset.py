@@ -130,7 +130,7 @@ class ActivationDataset(Dataset[Any]):
         def empty(length: int) -> Tensor:
             tensor = torch.empty((length, *field.item_shape), dtype=self._dtypes[name])
             if share:
-                tensor.share_memory_()  # type: ignore[no-untyped-call]
+                tensor.share_memory_()  # type: ignore[no-untyped-call]  # torch says no types
             return tensor
 
         field = self.store[name]
@@ -198,7 +198,7 @@ class _Batch(Sequence[_Row]):
         return _Row({name: column[index] for name, column in self.columns.items()})
 
 
-def _collate(batch: Sequence[_Row], *, collate_fn_map: object = None) -> Any:  # noqa: ARG001
+def _collate(batch: Sequence[_Row], *, collate_fn_map: object = None) -> Any:  # noqa: ARG001  (torch gives it)
     if isinstance(batch, _Batch):
         return batch.columns
     return default_collate([dict(row) for row in batch])
