@@ -12,8 +12,7 @@ use crate::{Alphabet, Axes, Backend, Codebook, Level, checksum};
 const WHAT: &str = "encoded array";
 
 /// Bytes of an array that caches do not keep until it is used. Its blocks are decoded in a cache
-/// and then copied past it, which takes less time than decoding them where they belong: 0.6 to 0.75
-/// of it at level fast.
+/// and then copied past it, so that memory need not be read before it is overwritten.
 pub(super) const BEYOND_CACHES: usize = 1 << 24;
 
 /// A self-contained blob whose header was read and found right.
