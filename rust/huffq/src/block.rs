@@ -16,6 +16,7 @@
 use std::cell::Cell;
 
 use crate::error::{Error, Result};
+use crate::kernels::Ahead;
 use crate::lengths::DEFAULT_MAX_LENGTH;
 use crate::{Alphabet, Backend, CodeTable, Codebook, bits, codebook, histogram, pivot, serial};
 
@@ -47,6 +48,8 @@ pub struct Coder {
     scratch: pivot::Scratch,
     serial: serial::Scratch,
     codebook: codebook::Scratch,
+    /// What comes after the next block to be decoded.
+    ahead: Ahead,
 }
 
 /// How a block would be coded without a codebook.
@@ -77,7 +80,8 @@ impl Coder {
     /// A coder whose inner loops are those of `backend`; the bytes are the same for all.
     pub fn new(backend: Backend) -> Self {
         let (scratch, codebook) = (pivot::Scratch::default(), codebook::Scratch::new(backend));
-        Self { backend, scratch, serial: serial::Scratch::default(), codebook }
+        let (serial, ahead) = (serial::Scratch::default(), Ahead::default());
+        Self { backend, scratch, serial, codebook, ahead }
     }
 
     /// Works with a coder that this thread keeps: making one, and filling its buffers for the first
@@ -170,6 +174,11 @@ impl Coder {
         Ok(())
     }
 
+    /// Says which bytes are needed once the next block is decoded: that fetches them on its way.
+    pub(crate) fn announce(&mut self, bytes: &[u8]) {
+        self.ahead = Ahead::new(bytes);
+    }
+
     /// Decodes a block of exactly `out.len()` codes; `block` must hold nothing else. `codebook` is
     /// that of the block's segment, if it has one.
     ///
@@ -183,6 +192,7 @@ impl Coder {
         out: &mut [u8],
     ) -> Result<()> {
         let (&method, body) = block.split_first().ok_or(truncated(1, 0))?;
+        let ahead = std::mem::take(&mut self.ahead).after(out);
         match method {
             CONSTANT => decode_constant(body, alphabet, out)?,
             PACKED => decode_packed(body, alphabet, out)?,
@@ -195,6 +205,7 @@ impl Coder {
             PIVOT => {
                 let (lengths, payload) = read_lengths(body, alphabet)?;
                 let tree = pivot::Tree::new(&lengths[..alphabet.size()]).map_err(as_corrupt)?;
+                self.scratch.ahead = ahead;
                 pivot::decode(self.backend, &tree, payload, &mut self.scratch, out)?;
             }
             NESTED => {
@@ -202,6 +213,7 @@ impl Coder {
                 let codebook =
                     codebook.ok_or_else(|| Error::corrupt("block", "it lacks a codebook"))?;
                 let samples = out.len() / codebook.geometry().sample_len();
+                self.codebook.set_ahead(ahead);
                 codebook.decode_block(body, samples, &mut self.codebook, out)?;
             }
             other => return Err(Error::corrupt("block", format!("method {other} is unknown"))),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cut::Slab;
 use crate::error::Result;
+use crate::kernels::Ahead;
 use crate::{Alphabet, Backend, Geometry, Level, dense, max};
 
 /// The codes of a segment's blocks.
@@ -26,6 +27,12 @@ impl Scratch {
     /// Buffers for the kernels of `backend`; the bytes are the same for all.
     pub fn new(backend: Backend) -> Self {
         Self { dense: dense::Scratch::new(backend), max: max::Scratch::new(backend) }
+    }
+
+    /// Says what decoding the next block fetches on its way.
+    pub(crate) fn set_ahead(&mut self, ahead: Ahead) {
+        self.dense.decoder.ahead = ahead;
+        self.max.decoder.ahead = ahead;
     }
 }
 

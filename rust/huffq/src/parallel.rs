@@ -18,6 +18,13 @@ pub(crate) fn count(threads: Threads) -> usize {
     threads.map_or_else(available, NonZero::get)
 }
 
+/// The number of threads that so many items are worth: one at least, and no more than items.
+pub(crate) fn count_for(threads: Threads, items: usize) -> NonZero<usize> {
+    // Asking for the number of cores costs more than a small item.
+    let count = if items <= 1 { 1 } else { count(threads).min(items) };
+    NonZero::new(count).expect("one at least")
+}
+
 /// Applies `work` to every item on up to `threads` threads; the results keep the items' order.
 ///
 /// Each thread begins with a state from `init`. After the first error no new item is begun; of
@@ -32,12 +39,11 @@ where
     T: Send,
     R: Send,
 {
-    if items.len() <= 1 {
-        // Asking for the number of cores costs more than a small item.
+    let threads = count_for(threads, items.len()).get();
+    if threads == 1 {
         let mut state = init();
         return items.into_iter().map(|item| work(&mut state, item)).collect();
     }
-    let threads = count(threads).min(items.len());
     let queue = Mutex::new(items.into_iter().enumerate());
     let lock = || queue.lock().expect("a worker does not panic while it holds the queue");
     let next = || lock().next();

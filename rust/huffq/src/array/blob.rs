@@ -31,6 +31,16 @@ struct Parts<'a> {
     blocks: Vec<&'a [u8]>,
 }
 
+/// A block to be decoded.
+struct Task<'a> {
+    index: usize,
+    block: &'a [u8],
+    codebook: Option<&'a Codebook>,
+    /// The block that its thread probably takes after it; empty if there is none.
+    next: &'a [u8],
+    out: &'a mut [u8],
+}
+
 impl<'a> Blob<'a> {
     /// Reads the header of `bytes`. Nothing that the header claims is allocated unless `bytes` is
     /// long enough for it.
@@ -96,23 +106,28 @@ impl<'a> Blob<'a> {
         let blocks = self.segments.iter().zip(&codebooks).flat_map(|(segment, codebook)| {
             segment.blocks.iter().map(move |&block| (block, codebook.as_ref()))
         });
+        let blocks: Vec<_> = blocks.collect();
+        let threads = parallel::count_for(threads, blocks.len());
         let mut rest = out;
-        let work = blocks.enumerate().map(|(i, (block, codebook))| {
-            let len = cut.symbols(i, self.items).len();
+        let tasks = blocks.iter().enumerate().map(|(index, &(block, codebook))| {
+            let len = cut.symbols(index, self.items).len();
             let (out, others) = std::mem::take(&mut rest).split_at_mut(len);
             rest = others;
-            (i, block, codebook, out)
+            // Equally fast threads come to their next blocks all at once.
+            let next = blocks.get(index + threads.get()).map_or(&[][..], |&(block, _)| block);
+            Task { index, block, codebook, next, out }
         });
-        let decode = |staging: &mut Vec<u8>, (i, block, codebook, out): (_, _, _, &mut [u8])| {
+        let decode = |staging: &mut Vec<u8>, task: Task| {
             if len < BEYOND_CACHES {
-                return self.decode_block(backend, i, block, codebook, out);
+                return self.decode_block(backend, task);
             }
+            let Task { out, .. } = task;
             staging.resize(out.len(), 0);
-            self.decode_block(backend, i, block, codebook, staging)?;
+            self.decode_block(backend, Task { out: staging, ..task })?;
             backend.copy_to_memory(staging, out);
             Ok(())
         };
-        parallel::map(threads, work.collect(), Vec::new, decode)?;
+        parallel::map(Some(threads), tasks.collect(), Vec::new, decode)?;
         Ok(())
     }
 
@@ -129,18 +144,15 @@ impl<'a> Blob<'a> {
         parallel::map(threads, self.segments.iter().enumerate().collect(), || (), parse)
     }
 
-    fn decode_block(
-        &self,
-        backend: Backend,
-        i: usize,
-        block: &[u8],
-        codebook: Option<&Codebook>,
-        out: &mut [u8],
-    ) -> Result<()> {
-        let body = check(block, || format!("block {i}"))?;
-        let codebook = codebook.map(|book| for_slab(book, &self.form.cut.slab(i, self.items)));
+    fn decode_block(&self, backend: Backend, task: Task) -> Result<()> {
+        let Task { index, block, codebook, next, out } = task;
+        let body = check(block, || format!("block {index}"))?;
+        let codebook = codebook.map(|book| for_slab(book, &self.form.cut.slab(index, self.items)));
         let (alphabet, codebook) = (self.form.alphabet, codebook.as_deref());
-        Coder::with(backend, |coder| coder.decode(body, alphabet, codebook, out))
+        Coder::with(backend, |coder| {
+            coder.announce(next);
+            coder.decode(body, alphabet, codebook, out)
+        })
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Scratch {
     planes: planes::Scratch,
     sequence: Vec<u8>,
     encoder: nested::Encoder,
-    decoder: nested::Scratch,
+    pub(crate) decoder: nested::Scratch,
 }
 
 impl Scratch {

@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code)]
 
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -30,6 +31,7 @@ use std::env;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
+pub(crate) use ahead::Ahead;
 pub(crate) use lanes::{Codewords, LANE_INDEX_BITS, Lane, LaneTable, MAX_LANES};
 pub(crate) use plain::CODES;
 
@@ -154,15 +156,22 @@ macro_rules! dispatch {
 impl Backend {
     /// Merges two sequences under a mask: bit `i` of `mask` (from each byte's least significant
     /// bit on) says whether `out[i]` is the next byte of `right` or of `left`. Returns how many
-    /// came from `right`.
+    /// came from `right`. Of what lies `ahead`, a line is fetched at every step.
     ///
     /// # Panics
     /// If `mask` has not one bit per byte of `out`, or `left` or `right` not [`SLACK`] bytes more
     /// than `out`.
-    pub(crate) fn merge(self, mask: &[u8], left: &[u8], right: &[u8], out: &mut [u8]) -> usize {
+    pub(crate) fn merge(
+        self,
+        mask: &[u8],
+        left: &[u8],
+        right: &[u8],
+        ahead: &mut Ahead,
+        out: &mut [u8],
+    ) -> usize {
         assert_eq!(mask.len(), out.len().div_ceil(8));
         assert!(left.len() >= out.len() + SLACK && right.len() >= out.len() + SLACK);
-        dispatch!(self, merge(mask, left, right, out))
+        dispatch!(self, merge(mask, left, right, ahead, out))
     }
 
     /// [`merge`](Self::merge) where everything on the left is one symbol.
@@ -171,23 +180,25 @@ impl Backend {
         mask: &[u8],
         left: u8,
         right: &[u8],
+        ahead: &mut Ahead,
         out: &mut [u8],
     ) -> usize {
         assert_eq!(mask.len(), out.len().div_ceil(8));
         assert!(right.len() >= out.len() + SLACK);
-        dispatch!(self, merge_constant(mask, left, right, out))
+        dispatch!(self, merge_constant(mask, left, right, ahead, out))
     }
 
     /// Looks up packed numbers: `out[i]` is `symbols[d]`, `d` the `i`-th number of D bits in
-    /// `packed`, least significant bit first. `symbols` has 2^D entries, D from 1 to 7.
+    /// `packed`, least significant bit first. `symbols` has 2^D entries, D from 1 to 7. Of what
+    /// lies `ahead`, a line is fetched at every step.
     ///
     /// # Panics
     /// If a slice has another length.
-    pub(crate) fn unpack(self, packed: &[u8], symbols: &[u8], out: &mut [u8]) {
+    pub(crate) fn unpack(self, packed: &[u8], symbols: &[u8], ahead: &mut Ahead, out: &mut [u8]) {
         let depth = symbols.len().trailing_zeros();
         assert!((1..=7).contains(&depth) && symbols.len() == 1 << depth);
         assert_eq!(packed.len(), packed_len(out.len(), depth));
-        dispatch!(self, unpack(depth, packed, symbols, out))
+        dispatch!(self, unpack(depth, packed, symbols, ahead, out))
     }
 
     /// Replaces every symbol by `map[symbol]`; symbols beyond the map get arbitrary bytes.

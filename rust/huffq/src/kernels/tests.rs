@@ -39,9 +39,11 @@ fn merges_stay_in_bounds_under_any_mask() {
             let taken = (0..n).filter(|&i| bit(mask, i)).count();
             for backend in Backend::available() {
                 let out = outs.last(n);
-                assert_eq!(backend.merge(mask, left, right, out), taken, "{backend:?}, {n}");
+                let ahead = &mut Ahead::new(left);
+                assert_eq!(backend.merge(mask, left, right, ahead, out), taken, "{backend:?}, {n}");
                 assert_eq!(out, expected, "{backend:?}, {n}");
-                assert_eq!(backend.merge_constant(mask, 7, right, out), taken, "{backend:?}, {n}");
+                let got = backend.merge_constant(mask, 7, right, ahead, out);
+                assert_eq!(got, taken, "{backend:?}, {n}");
                 assert_eq!(out, constant, "{backend:?}, {n}");
             }
         }
@@ -67,7 +69,7 @@ fn packing_and_unpacking_are_inverse() {
                 backend.pack(depth, first, keys, packed);
                 assert_eq!(packed, portable, "{backend:?}, {n} of {depth} bits");
                 let out = outs.last(n);
-                backend.unpack(packed, symbols, out);
+                backend.unpack(packed, symbols, &mut Ahead::default(), out);
                 assert_eq!(out, expected, "{backend:?}, {n} of {depth} bits");
             }
         }

@@ -38,7 +38,7 @@ pub struct Scratch {
     matrix: Vec<u8>,
     buffers: Buffers,
     encoder: nested::Encoder,
-    decoder: nested::Scratch,
+    pub(crate) decoder: nested::Scratch,
 }
 
 impl Scratch {

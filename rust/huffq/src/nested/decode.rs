@@ -6,7 +6,7 @@ use super::{ClassCode, Coding};
 use crate::Backend;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
-use crate::kernels::{SLACK, packed_len};
+use crate::kernels::{Ahead, SLACK, packed_len};
 use crate::pivot::{LINE, Node, Streams, aligned, decode_streams};
 
 /// The buffers of a [`Decoder`].
@@ -18,6 +18,8 @@ pub(crate) struct Scratch {
     masks: Vec<u8>,
     counts: Vec<usize>,
     spans: Vec<Span>,
+    /// What decoding fetches on its way.
+    pub(crate) ahead: Ahead,
 }
 
 /// Where a node's stream stands.
@@ -70,12 +72,12 @@ impl<'a> Decoder<'a> {
     /// under the decoder. What lanes hold is not checked before [`finish`](Self::finish).
     pub(crate) fn take(&mut self, code: &ClassCode, out: &mut [u8]) -> Result<()> {
         self.locate(code, out.len())?;
-        let Scratch { ping, pong, masks, counts, spans } = &mut *self.scratch;
+        let Scratch { ping, pong, masks, counts, spans, ahead } = &mut *self.scratch;
         // As for splitting; a kernel driven by a changed mask stays within this too.
         let len = 2 * out.len() + code.tree.nodes().len() / 2 * LINE + LINE + SLACK;
         let (ping, pong) = (aligned(ping, len), aligned(pong, len));
         let streams = ClassStreams { counts, spans, masks, raw: self.raw };
-        decode_streams(self.backend, &code.tree, &streams, ping, pong, out)
+        decode_streams(self.backend, &code.tree, &streams, ping, pong, ahead, out)
     }
 
     /// Finds every node's stream and count, from the root down; masks are decoded on the way.

@@ -3,7 +3,7 @@
 use super::tree::{Node, Tree};
 use super::{LINE, Layout, Scratch};
 use crate::error::{Error, Result};
-use crate::kernels::Backend;
+use crate::kernels::{Ahead, Backend};
 
 /// Decodes a payload into `out`, one symbol for every byte of it.
 ///
@@ -18,9 +18,10 @@ pub fn decode(
     scratch: &mut Scratch,
     out: &mut [u8],
 ) -> Result<()> {
+    let mut ahead = scratch.ahead;
     let (layout, ping, pong) = scratch.split(out.len());
     let streams = layout.read(tree, out.len(), payload)?;
-    decode_streams(backend, tree, &Payload { layout, streams }, ping, pong, out)
+    decode_streams(backend, tree, &Payload { layout, streams }, ping, pong, &mut ahead, out)
 }
 
 /// Where the nodes' counts and streams are to be found.
@@ -48,16 +49,18 @@ impl Streams for Payload<'_> {
 }
 
 /// Decodes all of `out`, as many symbols as the root's count. `ping` and `pong` need twice that,
-/// a line for each level of the tree, and the kernels' slack.
+/// a line for each level of the tree, and the kernels' slack. What lies `ahead` is fetched on the
+/// way.
 pub(crate) fn decode_streams(
     backend: Backend,
     tree: &Tree,
     streams: &impl Streams,
     ping: &mut [u8],
     pong: &mut [u8],
+    ahead: &mut Ahead,
     out: &mut [u8],
 ) -> Result<()> {
-    let decoder = Decoder { backend, tree, streams };
+    let mut decoder = Decoder { backend, tree, streams, ahead };
     let root = tree.nodes().len() - 1;
     decoder.children(root, ping, pong)?;
     decoder.node(root, ping, out)
@@ -67,11 +70,12 @@ struct Decoder<'a, S> {
     backend: Backend,
     tree: &'a Tree,
     streams: &'a S,
+    ahead: &'a mut Ahead,
 }
 
 impl<S: Streams> Decoder<'_, S> {
     /// Decodes a subtree into the front of `out`; `spare` is working space.
-    fn subtree(&self, index: usize, out: &mut [u8], spare: &mut [u8]) -> Result<()> {
+    fn subtree(&mut self, index: usize, out: &mut [u8], spare: &mut [u8]) -> Result<()> {
         self.children(index, spare, out)?;
         self.node(index, spare, &mut out[..self.streams.count(index)])
     }
@@ -80,7 +84,7 @@ impl<S: Streams> Decoder<'_, S> {
     ///
     /// A child's own children go to `spare`, which holds nothing else yet, and theirs behind what
     /// `out` holds: two buffers serve any tree.
-    fn children(&self, index: usize, out: &mut [u8], spare: &mut [u8]) -> Result<()> {
+    fn children(&mut self, index: usize, out: &mut [u8], spare: &mut [u8]) -> Result<()> {
         let Node::Merge { left, .. } = self.tree.nodes()[index] else { return Ok(()) };
         if self.tree.leaf(left.into()).is_none() {
             self.subtree(left.into(), out, spare)?;
@@ -97,7 +101,7 @@ impl<S: Streams> Decoder<'_, S> {
     }
 
     /// Decodes one node, whose children stand in `children`, into all of `out`.
-    fn node(&self, index: usize, children: &[u8], out: &mut [u8]) -> Result<()> {
+    fn node(&mut self, index: usize, children: &[u8], out: &mut [u8]) -> Result<()> {
         let stream = self.streams.stream(index);
         let left = match self.tree.nodes()[index] {
             // 256 leaves of one length are all symbols, and their numbers whole bytes.
@@ -107,16 +111,16 @@ impl<S: Streams> Decoder<'_, S> {
             }
             Node::Flat { depth, first } => {
                 let symbols = &self.tree.symbols()[usize::from(first)..][..1 << depth];
-                self.backend.unpack(stream, symbols, out);
+                self.backend.unpack(stream, symbols, self.ahead, out);
                 return Ok(());
             }
             Node::Merge { left, .. } => usize::from(left),
         };
         let merged = match self.tree.leaf(left) {
-            Some(symbol) => self.backend.merge_constant(stream, symbol, children, out),
+            Some(symbol) => self.backend.merge_constant(stream, symbol, children, self.ahead, out),
             None => {
                 let right = &children[self.right_start(left)..];
-                self.backend.merge(stream, children, right, out)
+                self.backend.merge(stream, children, right, self.ahead, out)
             }
         };
         // A kernel stays within its slices whatever the mask; whether it took the right symbols

@@ -57,7 +57,7 @@ pub(crate) use ordered::{Branch, grow_ordered};
 pub(crate) use tree::Node;
 pub use tree::Tree;
 
-use crate::kernels::SLACK;
+use crate::kernels::{Ahead, SLACK};
 use crate::lengths::MAX_LENGTH;
 use layout::Layout;
 
@@ -70,6 +70,8 @@ pub struct Scratch {
     /// Two halves of a ping-pong: a node's sequence in one, its children's in the other.
     ping: Vec<u8>,
     pong: Vec<u8>,
+    /// What decoding fetches on its way.
+    pub(crate) ahead: Ahead,
 }
 
 /// Sequences begin at cache lines where they can: steps of a whole line then touch one, not two.

@@ -3,9 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::{STEP, broadcast, store};
-use crate::kernels::for_depth;
 use crate::kernels::portable::{self, lanes};
 use crate::kernels::tables::EXPAND;
+use crate::kernels::{Ahead, for_depth};
 
 /// Byte shuffle that expands 16 bytes under a mask, zero where a bit is clear.
 #[inline]
@@ -44,12 +44,14 @@ unsafe fn load_halves(side: &[u8], low: usize, high: usize) -> __m256i {
 unsafe fn merge_with(
     mask: &[u8],
     right: &[u8],
+    ahead: &mut Ahead,
     out: &mut [u8],
     combine: impl Fn(__m256i, __m256i, usize, usize) -> __m256i,
 ) -> usize {
-    let mut taken = 0;
+    let (mut taken, mut lines) = (0, *ahead);
     let words = mask.as_chunks::<4>().0;
     for (i, (out, &word)) in out.as_chunks_mut::<STEP>().0.iter_mut().zip(words).enumerate() {
+        lines.fetch_line();
         let word = u32::from_le_bytes(word);
         let middle = taken + (word as u16).count_ones() as usize;
         let shuffle = _mm256_set_m128i(expansion((word >> 16) as u16), expansion(word as u16));
@@ -60,11 +62,18 @@ unsafe fn merge_with(
         store(combine(right, shuffle, STEP * i - taken, STEP * i + 16 - middle), out);
         taken += word.count_ones() as usize;
     }
+    *ahead = lines;
     taken
 }
 
 #[target_feature(enable = "avx2,popcnt")]
-pub(in crate::kernels) fn merge(mask: &[u8], left: &[u8], right: &[u8], out: &mut [u8]) -> usize {
+pub(in crate::kernels) fn merge(
+    mask: &[u8],
+    left: &[u8],
+    right: &[u8],
+    ahead: &mut Ahead,
+    out: &mut [u8],
+) -> usize {
     let places =
         _mm256_broadcastsi128_si256(_mm_set_epi64x(0x0f0e_0d0c_0b0a_0908, 0x0706_0504_0302_0100));
     // 0x80 more than the place: subtracting a shuffle of the right side counts the clear bits
@@ -79,9 +88,9 @@ pub(in crate::kernels) fn merge(mask: &[u8], left: &[u8], right: &[u8], out: &mu
     };
     let done = out.len() / STEP * STEP;
     // SAFETY: `Backend::merge` has checked the right side too.
-    let taken = unsafe { merge_with(mask, right, out, insert_left) };
+    let taken = unsafe { merge_with(mask, right, ahead, out, insert_left) };
     let (left, right) = (&left[done - taken..], &right[taken..]);
-    taken + portable::merge(&mask[done / 8..], left, right, &mut out[done..])
+    taken + portable::merge(&mask[done / 8..], left, right, ahead, &mut out[done..])
 }
 
 #[target_feature(enable = "avx2,popcnt")]
@@ -89,20 +98,27 @@ pub(in crate::kernels) fn merge_constant(
     mask: &[u8],
     left: u8,
     right: &[u8],
+    ahead: &mut Ahead,
     out: &mut [u8],
 ) -> usize {
     let constant = _mm256_set1_epi8(left as i8);
     let fill_left = |expanded, shuffle, _, _| _mm256_blendv_epi8(expanded, constant, shuffle);
     let done = out.len() / STEP * STEP;
     // SAFETY: `Backend::merge_constant` has checked the right side.
-    let taken = unsafe { merge_with(mask, right, out, fill_left) };
+    let taken = unsafe { merge_with(mask, right, ahead, out, fill_left) };
     let rest = &mut out[done..];
-    taken + portable::merge_constant(&mask[done / 8..], left, &right[taken..], rest)
+    taken + portable::merge_constant(&mask[done / 8..], left, &right[taken..], ahead, rest)
 }
 
 #[target_feature(enable = "avx2")]
-pub(in crate::kernels) fn unpack(depth: u32, packed: &[u8], symbols: &[u8], out: &mut [u8]) {
-    for_depth!(depth, unpack_depth(packed, symbols, out));
+pub(in crate::kernels) fn unpack(
+    depth: u32,
+    packed: &[u8],
+    symbols: &[u8],
+    ahead: &mut Ahead,
+    out: &mut [u8],
+) {
+    for_depth!(depth, unpack_depth(packed, symbols, ahead, out));
 }
 
 /// Byte shuffle that puts D bytes into each of a vector's two halves.
@@ -119,11 +135,12 @@ const fn spread_bytes<const D: usize>() -> [u8; 16] {
 
 /// As the portable kernel does it, in four lanes.
 #[target_feature(enable = "avx2")]
-fn unpack_depth<const D: usize>(packed: &[u8], symbols: &[u8], out: &mut [u8]) {
+fn unpack_depth<const D: usize>(packed: &[u8], symbols: &[u8], ahead: &mut Ahead, out: &mut [u8]) {
     let bytes = broadcast(const { &spread_bytes::<D>() });
     let table = Table::<D>::new(symbols);
-    let mut done = 0;
+    let (mut done, mut lines) = (0, *ahead);
     for out in out.as_chunks_mut::<STEP>().0 {
+        lines.fetch_line();
         // 16 bytes are loaded where 2D are needed.
         let Some(next) = packed.get(STEP / 8 * D * done..).filter(|next| next.len() >= 2 * D + 16)
         else {
@@ -138,7 +155,9 @@ fn unpack_depth<const D: usize>(packed: &[u8], symbols: &[u8], out: &mut [u8]) {
         store(table.look_up(spread::<D>(x)), out);
         done += 1;
     }
-    portable::unpack(D as u32, &packed[STEP / 8 * D * done..], symbols, &mut out[STEP * done..]);
+    *ahead = lines;
+    let (packed, out) = (&packed[STEP / 8 * D * done..], &mut out[STEP * done..]);
+    portable::unpack(D as u32, packed, symbols, ahead, out);
 }
 
 /// Eight numbers of D bits in each lane of 64 bits to one per byte.

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{STEP, Table, load, load_part, low_bits, store, store_part};
-use crate::kernels::for_depth;
+use crate::kernels::{Ahead, for_depth};
 
 /// How many bytes to write until `out` reaches a cache line, if those are whole bytes of a mask.
 ///
@@ -30,11 +30,13 @@ fn short_word(mask: &[u8], bits: usize) -> u64 {
 unsafe fn merge_with(
     mask: &[u8],
     right: &[u8],
+    ahead: &mut Ahead,
     out: &mut [u8],
     left: impl Fn(u64, usize, __m512i) -> __m512i,
 ) -> usize {
-    let mut taken = 0;
+    let (mut taken, mut lines) = (0, *ahead);
     let mut step = |word: u64, at: usize| {
+        lines.fetch_line();
         // SAFETY: a step advances `at` by 64 and `taken` by at most as much, so `taken` never
         // exceeds `at`, which is at most `out.len()`; `right` has 64 bytes more.
         let right = unsafe { _mm512_loadu_epi8(right.as_ptr().add(taken).cast()) };
@@ -55,11 +57,18 @@ unsafe fn merge_with(
     }
     let end = head + STEP * groups.len();
     store_part(step(short_word(last, rest.len()), end), rest);
+    *ahead = lines;
     taken
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
-pub(in crate::kernels) fn merge(mask: &[u8], left: &[u8], right: &[u8], out: &mut [u8]) -> usize {
+pub(in crate::kernels) fn merge(
+    mask: &[u8],
+    left: &[u8],
+    right: &[u8],
+    ahead: &mut Ahead,
+    out: &mut [u8],
+) -> usize {
     let expand_left = |word: u64, at: usize, beneath| {
         // SAFETY: `at` is at most `out.len()`; `left` has 64 bytes more, as `Backend::merge` has
         // checked.
@@ -67,7 +76,7 @@ pub(in crate::kernels) fn merge(mask: &[u8], left: &[u8], right: &[u8], out: &mu
         _mm512_mask_expand_epi8(beneath, !word, left)
     };
     // SAFETY: `Backend::merge` has checked the right side too.
-    unsafe { merge_with(mask, right, out, expand_left) }
+    unsafe { merge_with(mask, right, ahead, out, expand_left) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
@@ -75,16 +84,23 @@ pub(in crate::kernels) fn merge_constant(
     mask: &[u8],
     left: u8,
     right: &[u8],
+    ahead: &mut Ahead,
     out: &mut [u8],
 ) -> usize {
     let left = _mm512_set1_epi8(left as i8);
     // SAFETY: `Backend::merge_constant` has checked the right side.
-    unsafe { merge_with(mask, right, out, |_, _, _| left) }
+    unsafe { merge_with(mask, right, ahead, out, |_, _, _| left) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
-pub(in crate::kernels) fn unpack(depth: u32, packed: &[u8], symbols: &[u8], out: &mut [u8]) {
-    for_depth!(depth, unpack_depth(packed, symbols, out));
+pub(in crate::kernels) fn unpack(
+    depth: u32,
+    packed: &[u8],
+    symbols: &[u8],
+    ahead: &mut Ahead,
+    out: &mut [u8],
+) {
+    for_depth!(depth, unpack_depth(packed, symbols, ahead, out));
 }
 
 /// Byte shuffle that puts eight numbers of D bits, D bytes, into every lane of 64 bits.
@@ -111,7 +127,7 @@ const fn bit_offsets<const D: usize>() -> [u8; 64] {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn unpack_depth<const D: usize>(packed: &[u8], symbols: &[u8], out: &mut [u8]) {
+fn unpack_depth<const D: usize>(packed: &[u8], symbols: &[u8], ahead: &mut Ahead, out: &mut [u8]) {
     let spread = load(const { &spread_bytes::<D>() });
     let offsets = load(const { &bit_offsets::<D>() });
     let mut entries = [0; 128];
@@ -124,8 +140,11 @@ fn unpack_depth<const D: usize>(packed: &[u8], symbols: &[u8], out: &mut [u8]) {
     };
     let (groups, rest) = out.as_chunks_mut::<STEP>();
     let (full, last) = packed.split_at(STEP / 8 * D * groups.len());
+    let mut lines = *ahead;
     for (out, packed) in groups.iter_mut().zip(full.chunks_exact(STEP / 8 * D)) {
+        lines.fetch_line();
         store(look_up(packed), out);
     }
+    *ahead = lines;
     store_part(look_up(last), rest);
 }

@@ -9,8 +9,8 @@ pub(super) use planes::{for_each_square, interleave, lines_to_rows, rows_to_line
 pub(super) use super::lanes::{decode_any as decode_lanes, encode as encode_lanes};
 pub(super) use super::plain::{cheapest, count_ones, min_sum};
 
-use super::for_depth;
 use super::tables::{COMPRESS, MERGE};
+use super::{Ahead, for_depth};
 
 /// Merges eight bytes a step; `left` and `right` give the next eight bytes of each side.
 #[inline(always)]
@@ -56,15 +56,27 @@ fn bits_of(n: usize) -> u8 {
     if n < 8 { (1 << n) - 1 } else { u8::MAX }
 }
 
-pub(super) fn merge(mask: &[u8], left: &[u8], right: &[u8], out: &mut [u8]) -> usize {
+pub(super) fn merge(
+    mask: &[u8],
+    left: &[u8],
+    right: &[u8],
+    _: &mut Ahead,
+    out: &mut [u8],
+) -> usize {
     merge_with(mask, out, |at| eight(left, at), |at| eight(right, at))
 }
 
-pub(super) fn merge_constant(mask: &[u8], left: u8, right: &[u8], out: &mut [u8]) -> usize {
+pub(super) fn merge_constant(
+    mask: &[u8],
+    left: u8,
+    right: &[u8],
+    _: &mut Ahead,
+    out: &mut [u8],
+) -> usize {
     merge_with(mask, out, |_| [left; 8], |at| eight(right, at))
 }
 
-pub(super) fn unpack(depth: u32, packed: &[u8], symbols: &[u8], out: &mut [u8]) {
+pub(super) fn unpack(depth: u32, packed: &[u8], symbols: &[u8], _: &mut Ahead, out: &mut [u8]) {
     let mut table = [0; 256];
     table[..symbols.len()].copy_from_slice(symbols);
     for_depth!(depth, unpack_depth(packed, &table, out));
