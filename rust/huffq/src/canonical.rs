@@ -25,6 +25,12 @@ impl CodeTable {
     /// # Errors
     /// [`Error::NotComplete`] if the lengths are not those of a complete code or of one symbol.
     pub fn from_lengths(lengths: &[u8]) -> Result<Self> {
+        Self::check_lengths(lengths)?;
+        Ok(Self { codewords: assign_codewords(lengths), lengths: lengths.to_vec() })
+    }
+
+    /// Whether there is a code with these lengths.
+    pub(crate) fn check_lengths(lengths: &[u8]) -> Result<()> {
         check_alphabet(lengths.len())?;
         if let Some(&length) = lengths.iter().find(|&&l| l > MAX_LENGTH) {
             return Err(Error::argument("code length", length, "be at most 15"));
@@ -34,7 +40,7 @@ impl CodeTable {
         if sum != 1 << MAX_LENGTH && sum != 0 && !lone {
             return Err(Error::NotComplete { sum });
         }
-        Ok(Self { codewords: assign_codewords(lengths), lengths: lengths.to_vec() })
+        Ok(())
     }
 
     /// Bits of each symbol's codeword; 0 where the symbol is unused.
@@ -75,7 +81,8 @@ fn kraft_sum(lengths: &[u8]) -> u64 {
     lengths.iter().filter(|&&l| l > 0).map(|&l| 1 << (MAX_LENGTH - l)).sum()
 }
 
-fn assign_codewords(lengths: &[u8]) -> Vec<u16> {
+/// The canonical codewords of these lengths.
+pub(crate) fn assign_codewords(lengths: &[u8]) -> Vec<u16> {
     let mut of_length = [0u16; MAX_LENGTH as usize + 1];
     for &length in lengths.iter().filter(|&&l| l > 0) {
         of_length[usize::from(length)] += 1;

@@ -3,12 +3,13 @@
 use std::sync::OnceLock;
 
 use super::bits::BitReader;
-use super::shape::complete;
+use super::shape::{check_complete, complete};
 use crate::CodeTable;
 use crate::bits::BitWriter;
+use crate::canonical::assign_codewords;
 use crate::error::{Error, Result};
 use crate::kernels::{Codewords, LANE_INDEX_BITS, LaneTable};
-use crate::lengths::package_merge;
+use crate::lengths::{optimal, package_merge};
 
 /// The longest codeword: a decoding table has an entry for each string of that many bits.
 pub(crate) const LIMIT: u8 = LANE_INDEX_BITS as u8;
@@ -19,26 +20,28 @@ pub(super) const DENSITIES: u64 = 64;
 /// Bits of the lengths of the code of lengths, each.
 const LENGTH_BITS: u32 = 3;
 
+/// The longest codeword of that code.
+const MAX_LENGTH_BITS: u32 = (1 << LENGTH_BITS) - 1;
+
 /// A complete code of all 256 mask bytes.
 #[derive(Debug)]
 pub(crate) struct MaskCode {
     lengths: [u8; 256],
-    codewords: Codewords,
+    codewords: OnceLock<Box<Codewords>>,
     table: OnceLock<Box<LaneTable>>,
 }
 
 impl MaskCode {
     /// The code with these lengths, which must be those of a complete code within [`LIMIT`].
-    fn new(table: &CodeTable) -> Self {
-        let lengths: [u8; 256] = std::array::from_fn(|byte| table.lengths()[byte]);
-        let codewords = Codewords::new(|byte| (table.codewords()[byte], lengths[byte]));
-        Self { lengths, codewords, table: OnceLock::new() }
+    fn new(lengths: [u8; 256]) -> Self {
+        Self { lengths, codewords: OnceLock::new(), table: OnceLock::new() }
     }
 
     /// The best code for these counts; bytes without any get a codeword too, since the code may
     /// serve data that it was not trained on.
     pub(super) fn from_counts(counts: &[u32; 256]) -> Result<Self> {
-        Ok(Self::new(&CodeTable::from_counts(&counts.map(|n| u64::from(n) + 1), LIMIT)?))
+        let lengths = optimal(&counts.map(|n| u64::from(n) + 1), LIMIT)?;
+        Ok(Self::new(std::array::from_fn(|byte| lengths[byte])))
     }
 
     /// The code for masks whose bits are set with a probability of `density` / 64, each by itself:
@@ -56,7 +59,7 @@ impl MaskCode {
         };
         let weights: Vec<u64> = (0..256).map(weight).collect();
         let lengths = package_merge(&weights, LIMIT)?;
-        let code = Self::new(&CodeTable::from_lengths(&lengths)?);
+        let code = Self::new(std::array::from_fn(|byte| lengths[byte]));
         Ok(cell.get_or_init(|| code))
     }
 
@@ -79,18 +82,26 @@ impl MaskCode {
 
     /// What lanes are written with.
     pub(crate) fn codewords(&self) -> &Codewords {
-        &self.codewords
+        self.codewords.get_or_init(|| {
+            let codewords = assign_codewords(&self.lengths);
+            Box::new(Codewords::new(|byte| (codewords[byte], self.lengths[byte])))
+        })
     }
 
     /// What lanes are read with.
     pub(crate) fn table(&self) -> &LaneTable {
         self.table.get_or_init(|| {
+            // A canonical code's codewords ascend with their lengths, then with the bytes.
+            let entries = |length: u8| 1 << (LIMIT - length);
+            let mut ends = [0; LIMIT as usize + 1];
+            self.lengths.iter().for_each(|&l| ends[usize::from(l)] += entries(l));
+            (1..ends.len()).for_each(|length| ends[length] += ends[length - 1]);
             let mut table = Box::new([0; 1 << LANE_INDEX_BITS]);
-            for byte in 0..=u8::MAX {
-                let length = self.lengths[usize::from(byte)];
-                let first = (self.codewords.wide(byte) >> (u64::BITS - LANE_INDEX_BITS)) as usize;
-                let count = 1 << (LANE_INDEX_BITS - u32::from(length));
-                table[first..first + count].fill(u16::from(byte) << 8 | u16::from(length));
+            for (byte, &length) in (0..).zip(&self.lengths) {
+                let next = &mut ends[usize::from(length) - 1];
+                let entry = byte << 8 | u16::from(length);
+                table[*next..*next + entries(length)].fill(entry);
+                *next += entries(length);
             }
             table
         })
@@ -100,7 +111,7 @@ impl MaskCode {
     fn length_code(&self) -> Result<(CodeTable, u64)> {
         let mut counts = [0; LIMIT as usize];
         self.lengths.iter().for_each(|&length| counts[usize::from(length) - 1] += 1);
-        let code = CodeTable::from_counts(&counts, (1 << LENGTH_BITS) - 1)?;
+        let code = CodeTable::from_counts(&counts, MAX_LENGTH_BITS as u8)?;
         let bits = u64::from(LENGTH_BITS) * u64::from(LIMIT) + code.cost(&counts);
         Ok((code, bits))
     }
@@ -126,24 +137,31 @@ impl MaskCode {
         for length in &mut of_code {
             *length = reader.read(LENGTH_BITS)? as u8;
         }
-        let code = complete(&of_code)?;
+        let entries = entries(&complete(&of_code)?);
         let mut lengths = [0; 256];
         for length in &mut lengths {
-            *length = 1 + read_symbol(&code, reader)?;
+            let (symbol, bits) = entries[reader.peek(MAX_LENGTH_BITS) as usize];
+            if bits == 0 {
+                return Err(Error::corrupt("codebook", "a code length has no codeword"));
+            }
+            reader.skip(bits.into())?;
+            *length = 1 + symbol;
         }
-        let table = complete(&lengths)?;
-        Ok(Self::new(&table))
+        check_complete(&lengths)?;
+        Ok(Self::new(lengths))
     }
 }
 
-/// The next symbol of a code; a few hundred of them are read, so a search does.
-fn read_symbol(code: &CodeTable, reader: &mut BitReader) -> Result<u8> {
-    for (symbol, (&length, &codeword)) in code.lengths().iter().zip(code.codewords()).enumerate() {
-        let length = u32::from(length);
-        if length > 0 && reader.peek(length) == u64::from(codeword) {
-            reader.skip(length)?;
-            return Ok(symbol as u8);
+/// What codeword of the code of lengths any [`MAX_LENGTH_BITS`] bits begin with: the symbol, and
+/// the codeword's bits, 0 if there is none.
+fn entries(code: &CodeTable) -> [(u8, u8); 1 << MAX_LENGTH_BITS] {
+    let mut entries = [(0, 0); 1 << MAX_LENGTH_BITS];
+    for ((symbol, &codeword), &length) in (0..).zip(code.codewords()).zip(code.lengths()) {
+        if length > 0 {
+            let below = MAX_LENGTH_BITS - u32::from(length);
+            let first = usize::from(codeword) << below;
+            entries[first..first + (1 << below)].fill((symbol, length));
         }
     }
-    Err(Error::corrupt("codebook", "a code length has no codeword"))
+    entries
 }

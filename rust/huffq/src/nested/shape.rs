@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::bits::BitReader;
 use crate::bits::BitWriter;
+use crate::channels::as_corrupt;
 use crate::error::{Error, Result};
 use crate::lengths::{MAX_LENGTH, optimal};
 use crate::pivot::{Branch, Node, Tree, grow_ordered};
@@ -204,7 +205,12 @@ pub(super) fn has_mask(node: Node) -> bool {
 
 /// The lengths of a stored code, which must be complete.
 pub(super) fn complete(lengths: &[u8]) -> Result<CodeTable> {
-    CodeTable::from_lengths(lengths).map_err(|error| Error::corrupt("codebook", error.to_string()))
+    CodeTable::from_lengths(lengths).map_err(as_corrupt)
+}
+
+/// [`complete`] where no table is needed.
+pub(super) fn check_complete(lengths: &[u8]) -> Result<()> {
+    CodeTable::check_lengths(lengths).map_err(as_corrupt)
 }
 
 #[cfg(test)]
