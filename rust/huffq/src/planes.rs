@@ -2,6 +2,7 @@
 
 use crate::Backend;
 use crate::geometry::{Axis, Geometry, TILE};
+use crate::kernels::Runs;
 use crate::pivot::LINE;
 
 /// Rows and columns that are transposed at a time.
@@ -38,8 +39,33 @@ impl<'a> View<'a> {
 
     /// Calls `copy(place in the block, place in the sequence)` for every run of the innermost
     /// axis; channels change fastest, since mostly their runs are neighbours in the block.
-    fn for_each_run(&self, order: &[usize], mut copy: impl FnMut(usize, usize)) {
+    fn for_each_run(&self, order: &[usize], copy: impl FnMut(usize, usize)) {
         let (inner, outer) = self.axes.split_last().expect("there is an axis");
+        self.for_each_part(order, outer, inner.extent, copy);
+    }
+
+    /// Calls `copy(place in the block, place in the sequence, runs)` for the runs of the innermost
+    /// axis, those along the axis next to it together, from the block to the sequence.
+    fn for_each_series(&self, order: &[usize], mut copy: impl FnMut(usize, usize, Runs)) {
+        let (inner, outer) = self.axes.split_last().expect("there is an axis");
+        let (next, outer) = match outer.split_last() {
+            Some((&next, outer)) => (next, outer),
+            None => (Axis { extent: 1, stride: 0 }, outer),
+        };
+        let (count, len) = (next.extent, inner.extent);
+        let runs = Runs { count, len, from_stride: next.stride, to_stride: len };
+        self.for_each_part(order, outer, count * len, |start, place| copy(start, place, runs));
+    }
+
+    /// Calls `copy(place in the block, place in the sequence)` for every channel's parts of `len`
+    /// symbols, which all axes but the `outer` ones span.
+    fn for_each_part(
+        &self,
+        order: &[usize],
+        outer: &[Axis],
+        len: usize,
+        mut copy: impl FnMut(usize, usize),
+    ) {
         let slots = slots(order, self.run_len);
         let count: usize = outer.iter().map(|axis| axis.extent).product();
         for index in 0..count {
@@ -50,8 +76,7 @@ impl<'a> View<'a> {
                 rest /= axis.extent;
             }
             for (channel, slot) in slots.iter().enumerate() {
-                let start = start + channel * self.geometry.channel_stride();
-                copy(start, slot + index * inner.extent);
+                copy(start + channel * self.geometry.channel_stride(), slot + index * len);
             }
         }
     }
@@ -79,11 +104,10 @@ pub(crate) fn gather(
     if inner.stride != 1 || !inner.extent.is_multiple_of(plane.0 * plane.1) {
         scratch.runs.resize(out.len(), 0);
         gather_runs(backend, &view, order, symbols, &mut scratch.runs);
-        return tile(backend, plane, &scratch.runs, out);
+        return tile(backend, plane, Runs::one(out.len()), &scratch.runs, out);
     }
-    view.for_each_run(order, |start, place| {
-        let out = &mut out[place..place + inner.extent];
-        tile(backend, plane, &symbols[start..start + inner.extent], out);
+    view.for_each_series(order, |start, place, runs| {
+        tile(backend, plane, runs, &symbols[start..], &mut out[place..]);
     });
 }
 
@@ -107,12 +131,11 @@ pub(crate) fn scatter(
     let inner = *view.axes.last().expect("there is an axis");
     if inner.stride != 1 || !inner.extent.is_multiple_of(plane.0 * plane.1) {
         scratch.runs.resize(out.len(), 0);
-        untile(backend, plane, sequence, &mut scratch.runs);
+        untile(backend, plane, Runs::one(out.len()), sequence, &mut scratch.runs);
         return scatter_runs(backend, &view, order, &scratch.runs, out);
     }
-    view.for_each_run(order, |start, place| {
-        let out = &mut out[start..start + inner.extent];
-        untile(backend, plane, &sequence[place..place + inner.extent], out);
+    view.for_each_series(order, |start, place, runs| {
+        untile(backend, plane, runs.reversed(), &sequence[place..], &mut out[start..]);
     });
 }
 
@@ -223,25 +246,29 @@ fn for_each_left_over(width: usize, height: usize, mut copy: impl FnMut(usize, u
     }
 }
 
-/// Rearranges whole planes into tiles.
-fn tile(backend: Backend, plane: (usize, usize), planes: &[u8], out: &mut [u8]) {
+/// Rearranges runs of whole planes into tiles.
+fn tile(backend: Backend, plane: (usize, usize), runs: Runs, planes: &[u8], out: &mut [u8]) {
     let (rows, columns) = plane;
     if columns % (2 * TILE.1) == 0 && rows % TILE.0 == 0 {
-        return backend.interleave(columns, false, planes, out);
+        return backend.interleave(columns, false, runs, planes, out);
     }
-    for_each_piece(plane, planes.len(), |from, to, len| {
-        out[to..to + len].copy_from_slice(&planes[from..from + len]);
+    runs.for_each(planes, out, |planes, out| {
+        for_each_piece(plane, planes.len(), |from, to, len| {
+            out[to..to + len].copy_from_slice(&planes[from..from + len]);
+        });
     });
 }
 
 /// The inverse of [`tile`].
-fn untile(backend: Backend, plane: (usize, usize), tiles: &[u8], planes: &mut [u8]) {
+fn untile(backend: Backend, plane: (usize, usize), runs: Runs, tiles: &[u8], planes: &mut [u8]) {
     let (rows, columns) = plane;
     if columns % (2 * TILE.1) == 0 && rows % TILE.0 == 0 {
-        return backend.interleave(columns, true, tiles, planes);
+        return backend.interleave(columns, true, runs, tiles, planes);
     }
-    for_each_piece(plane, tiles.len(), |to, from, len| {
-        planes[to..to + len].copy_from_slice(&tiles[from..from + len]);
+    runs.for_each(tiles, planes, |tiles, planes| {
+        for_each_piece(plane, tiles.len(), |to, from, len| {
+            planes[to..to + len].copy_from_slice(&tiles[from..from + len]);
+        });
     });
 }
 

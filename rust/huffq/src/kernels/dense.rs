@@ -2,6 +2,45 @@
 
 use super::*;
 
+/// Runs of bytes at regular places of two slices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Runs {
+    pub(crate) count: usize,
+    pub(crate) len: usize,
+    /// From where a run begins to where the next one does, in each slice.
+    pub(crate) from_stride: usize,
+    pub(crate) to_stride: usize,
+}
+
+impl Runs {
+    /// All of two slices of `len` bytes.
+    pub(crate) fn one(len: usize) -> Self {
+        Self { count: 1, len, from_stride: 0, to_stride: 0 }
+    }
+
+    /// From the other slice to this one.
+    pub(crate) fn reversed(self) -> Self {
+        Self { from_stride: self.to_stride, to_stride: self.from_stride, ..self }
+    }
+
+    /// Calls `work` for each run, as it stands in both slices.
+    ///
+    /// # Panics
+    /// If one does not.
+    #[inline(always)]
+    pub(crate) fn for_each(
+        self,
+        from: &[u8],
+        to: &mut [u8],
+        mut work: impl FnMut(&[u8], &mut [u8]),
+    ) {
+        for i in 0..self.count {
+            let from = &from[i * self.from_stride..][..self.len];
+            work(from, &mut to[i * self.to_stride..][..self.len]);
+        }
+    }
+}
+
 impl Backend {
     /// How many of the first `n` bits of `mask` are set.
     ///
@@ -27,14 +66,22 @@ impl Backend {
         dispatch!(self, transpose(from, rows, to, columns))
     }
 
-    /// Rearranges pairs of rows of `row_len` bytes, a multiple of eight: their quadruples of bytes
-    /// alternate, or with `back` do not any more. What does not make a whole pair is left out.
+    /// Rearranges the pairs of rows of `row_len` bytes, a multiple of eight, in all `runs`: their
+    /// quadruples of bytes alternate, or with `back` do not any more. What does not make a whole
+    /// pair is left out.
     ///
     /// # Panics
-    /// If `row_len` is zero, or `from` and `to` differ in length.
-    pub(crate) fn interleave(self, row_len: usize, back: bool, from: &[u8], to: &mut [u8]) {
-        assert!(row_len > 0 && from.len() == to.len());
-        dispatch!(self, interleave(row_len, back, from, to))
+    /// If `row_len` is zero, or a run does not lie within its slice.
+    pub(crate) fn interleave(
+        self,
+        row_len: usize,
+        back: bool,
+        runs: Runs,
+        from: &[u8],
+        to: &mut [u8],
+    ) {
+        assert!(row_len > 0);
+        dispatch!(self, interleave(row_len, back, runs, from, to))
     }
 
     /// The smallest `a[i] + b[i]`, which must not overflow; the largest number if there is none.

@@ -275,6 +275,8 @@ impl Backend {
 pub(crate) mod contexts;
 mod dense;
 
+pub(crate) use dense::Runs;
+
 /// Bytes of `n` numbers of `depth` bits.
 pub(crate) fn packed_len(n: usize, depth: u32) -> usize {
     let depth = depth as usize;

@@ -192,17 +192,24 @@ fn rows_change_places_within_bounds() {
     for n in LENGTHS {
         for row_len in [8, 16, 24, 32, 40, 64] {
             let len = n / (2 * row_len) * 2 * row_len;
-            let input = inputs.copy(&bytes(len, &mut random));
-            let mut expected = vec![0; len];
-            for (i, &byte) in input.iter().enumerate() {
-                let (pair, row, x) = (i / (2 * row_len), i / row_len % 2, i % row_len);
-                expected[pair * 2 * row_len + x / 4 * 8 + row * 4 + x % 4] = byte;
+            // Runs with gaps between them on one side and none on the other.
+            let (count, stride) = (1 + n % 3, len + n % 7);
+            let runs = Runs { count, len, from_stride: stride, to_stride: len };
+            let input = inputs.copy(&bytes((count - 1) * stride + len, &mut random));
+            let mut expected = vec![0; count * len];
+            for (i, expected) in expected.iter_mut().enumerate() {
+                let (run, i) = (i / len, i % len);
+                let (pair, place) = (i / (2 * row_len), i % (2 * row_len));
+                let (row, x) = (place / 4 % 2, place / 8 * 4 + place % 4);
+                *expected = input[run * stride + (2 * pair + row) * row_len + x];
             }
             for backend in Backend::available() {
-                let (out, back) = (outs.last(len), backs.last(len));
-                backend.interleave(row_len, false, input, out);
+                let (out, back) = (outs.last(count * len), backs.last(input.len()));
+                backend.interleave(row_len, false, runs, input, out);
                 assert_eq!(out, expected, "{backend:?}, {len} in rows of {row_len}");
-                backend.interleave(row_len, true, out, back);
+                back.copy_from_slice(input);
+                runs.reversed().for_each(out, back, |_, run| run.fill(0));
+                backend.interleave(row_len, true, runs.reversed(), out, back);
                 assert_eq!(back, input, "{backend:?}, {len} in rows of {row_len}");
             }
         }

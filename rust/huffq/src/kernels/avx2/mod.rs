@@ -12,6 +12,7 @@ pub(super) use super::x86::{
 
 use std::arch::x86_64::*;
 
+use super::Runs;
 use super::contexts::{ClassTable, Positions, Run};
 
 /// Symbols of a step, where a kernel works on whole vectors.
@@ -81,8 +82,8 @@ pub(super) fn distribute(
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn interleave(row_len: usize, back: bool, from: &[u8], to: &mut [u8]) {
-    super::portable::interleave(row_len, back, from, to);
+pub(super) fn interleave(row_len: usize, back: bool, runs: Runs, from: &[u8], to: &mut [u8]) {
+    super::portable::interleave(row_len, back, runs, from, to);
 }
 
 #[target_feature(enable = "avx2")]

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{STEP, load, store};
-use crate::kernels::portable;
+use crate::kernels::{Runs, portable};
 
 /// Where in a vector of whole pairs of rows each quadruple of bytes comes from.
 const fn sources(row_len: usize, back: bool) -> [u32; 16] {
@@ -31,24 +31,32 @@ static SOURCES: [[[u32; 16]; 2]; 3] = [
 ];
 
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(in crate::kernels) fn interleave(row_len: usize, back: bool, from: &[u8], to: &mut [u8]) {
+pub(in crate::kernels) fn interleave(
+    row_len: usize,
+    back: bool,
+    runs: Runs,
+    from: &[u8],
+    to: &mut [u8],
+) {
     let sources = match row_len {
         8 => &SOURCES[0],
         16 => &SOURCES[1],
         32 => &SOURCES[2],
-        _ => return portable::interleave(row_len, back, from, to),
+        _ => return portable::interleave(row_len, back, runs, from, to),
     };
     let sources = &sources[usize::from(back)];
     // SAFETY: the array has the 64 bytes that are read.
     let sources = unsafe { _mm512_loadu_epi32(sources.as_ptr().cast()) };
-    let (groups, rest) = to.as_chunks_mut::<STEP>();
-    let (full, last) = from.as_chunks::<STEP>();
-    for (to, from) in groups.iter_mut().zip(full) {
-        store(_mm512_permutexvar_epi32(sources, load(from)), to);
-    }
-    if !rest.is_empty() {
-        portable::interleave(row_len, back, last, rest);
-    }
+    runs.for_each(from, to, |from, to| {
+        let (groups, rest) = to.as_chunks_mut::<STEP>();
+        let (full, last) = from.as_chunks::<STEP>();
+        for (to, from) in groups.iter_mut().zip(full) {
+            store(_mm512_permutexvar_epi32(sources, load(from)), to);
+        }
+        if !rest.is_empty() {
+            portable::interleave_pairs(row_len, back, last, rest);
+        }
+    });
 }
 
 /// Four transpositions of 16 by 16 bytes side by side, one in each lane of 128 bits.

@@ -4,7 +4,9 @@ mod contexts;
 mod planes;
 
 pub(super) use contexts::{classify, collect, distribute};
-pub(super) use planes::{for_each_square, interleave, lines_to_rows, rows_to_lines, transpose};
+pub(super) use planes::{
+    for_each_square, interleave, interleave_pairs, lines_to_rows, rows_to_lines, transpose,
+};
 
 pub(super) use super::lanes::{decode_any as decode_lanes, encode as encode_lanes};
 pub(super) use super::plain::{cheapest, count_ones, min_sum};

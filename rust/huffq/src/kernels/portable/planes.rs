@@ -1,5 +1,7 @@
 //! Transposition and tiles, in 64-bit words.
 
+use crate::kernels::Runs;
+
 pub(in crate::kernels) fn transpose(
     from: &[u8],
     rows: &[usize; 16],
@@ -41,7 +43,19 @@ fn exchange<const BITS: u32>(a: u64, b: u64) -> [u64; 2] {
     [a & low | (b & low) << BITS, a >> BITS & low | b & !low]
 }
 
-pub(in crate::kernels) fn interleave(row_len: usize, back: bool, from: &[u8], to: &mut [u8]) {
+pub(in crate::kernels) fn interleave(
+    row_len: usize,
+    back: bool,
+    runs: Runs,
+    from: &[u8],
+    to: &mut [u8],
+) {
+    runs.for_each(from, to, |from, to| interleave_pairs(row_len, back, from, to));
+}
+
+/// [`interleave`] of one run.
+#[inline(always)]
+pub(in crate::kernels) fn interleave_pairs(row_len: usize, back: bool, from: &[u8], to: &mut [u8]) {
     let pairs = from.chunks_exact(2 * row_len).zip(to.chunks_exact_mut(2 * row_len));
     for (from, to) in pairs {
         // Eight bytes of each row belong to sixteen bytes of tiles.
