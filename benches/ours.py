@@ -45,13 +45,13 @@ def current() -> str:
 
 
 def coder(array: Input, level: Level, threads: int) -> Coder:
-    x, out = array.x, np.empty_like(array.x)
+    x, bits, out = array.x, array.bits, np.empty_like(array.x)
     out.view(np.uint8).fill(0xAA)
 
     def decode(blob: bytes) -> Array:
         return huffq.decode(blob, out=out, threads=threads)
 
-    return Coder(lambda: huffq.encode(x, bits=array.bits, level=level, threads=threads), decode)
+    return Coder(lambda: huffq.encode(x, bits=bits, level=level, threads=threads), decode)
 
 
 def cases(array: Input) -> Iterator[Case]:
