@@ -22,10 +22,30 @@ pub fn count(backend: Backend, symbols: &[u8]) -> Counts {
 }
 
 fn count_bytes(symbols: &[u8], total: &mut Counts) {
-    // A chunk's counts fit u32, half the cache footprint of u64.
-    for chunk in symbols.chunks(1 << 30) {
-        let mut lanes = [[0u32; 256]; LANES];
-        let (groups, rest) = chunk.as_chunks::<{ 2 * LANES }>();
+    for chunk in symbols.chunks(Tables::MOST) {
+        let mut tables = Tables::default();
+        tables.add(chunk);
+        total.iter_mut().zip(tables.sums()).for_each(|(sum, count)| *sum += u64::from(count));
+    }
+}
+
+/// Counts of byte values, of no more than [`MOST`](Self::MOST) bytes together.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables([[u32; 256]; LANES]);
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self([[0; 256]; LANES])
+    }
+}
+
+impl Tables {
+    /// Their counts fit u32, half the cache footprint of u64.
+    const MOST: usize = 1 << 30;
+
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        let Self(lanes) = self;
+        let (groups, rest) = bytes.as_chunks::<{ 2 * LANES }>();
         for group in groups {
             // One load and shifts, not eight loads: the load ports are the limit.
             let word = u64::from_le_bytes(*group);
@@ -33,12 +53,13 @@ fn count_bytes(symbols: &[u8], total: &mut Counts) {
                 lanes[i % LANES][(word >> (8 * i)) as usize & 255] += 1;
             }
         }
-        for &symbol in rest {
-            lanes[0][usize::from(symbol)] += 1;
+        for &byte in rest {
+            lanes[0][usize::from(byte)] += 1;
         }
-        for (symbol, sum) in total.iter_mut().enumerate() {
-            *sum += lanes.iter().map(|lane| u64::from(lane[symbol])).sum::<u64>();
-        }
+    }
+
+    pub(crate) fn sums(&self) -> [u32; 256] {
+        std::array::from_fn(|value| self.0.iter().map(|lane| lane[value]).sum())
     }
 }
 

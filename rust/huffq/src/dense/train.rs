@@ -68,8 +68,10 @@ impl Codebook {
         let counts = trainer.count();
         let groups = cluster(backend, &counts, alphabet.size(), LIMITS);
         let classes = groups.iter().map(|&class| usize::from(class) + 1).max().unwrap_or(1);
-        let codes = (0..classes).map(|class| trainer.class(&counts, &groups, class as u8));
-        let codes = codes.collect::<Result<_>>()?;
+        // One buffer for all classes, and large enough for any.
+        let mut symbols = Vec::with_capacity(trained);
+        let code = |class| trainer.class(&counts, &groups, class as u8, &mut symbols);
+        let codes = (0..classes).map(code).collect::<Result<_>>()?;
         Ok(Self::new(geometry, (geometry.channels(), 0), alphabet, groups.into(), codes))
     }
 }
@@ -131,14 +133,21 @@ impl Trainer {
         counts
     }
 
-    fn class(&self, counts: &[u32], groups: &[u8], class: u8) -> Result<ClassCode> {
+    /// The code of a class, whose symbols are brought together in a buffer.
+    fn class(
+        &self,
+        counts: &[u32],
+        groups: &[u8],
+        class: u8,
+        symbols: &mut Vec<u8>,
+    ) -> Result<ClassCode> {
         let size = self.alphabet.size();
         let mut sums = vec![0; size];
         for (counts, _) in counts.chunks_exact(size).zip(groups).filter(|(_, c)| **c == class) {
             sums.iter_mut().zip(counts).for_each(|(sum, &count)| *sum += u64::from(count));
         }
         let mut counter = MaskCounter::new(self.backend, &sums, flip(self.alphabet), self.terms)?;
-        let mut symbols = Vec::new();
+        symbols.clear();
         let members = |&(channel, _): &(usize, _)| groups[group(channel, self.channels)] == class;
         self.runs().filter(members).for_each(|(_, run)| symbols.extend_from_slice(run));
         symbols.chunks(CHUNK).for_each(|chunk| counter.add(self.backend, chunk));

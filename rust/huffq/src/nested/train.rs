@@ -4,10 +4,11 @@ use super::encode::MaskStreams;
 use super::mask_code::{DENSITIES, MaskCode};
 use super::shape::{Shape, has_mask};
 use super::{ClassCode, Coding, OWN_BITS, STATIC_BITS, static_coding};
+use crate::Backend;
 use crate::classes::ideal_cost;
 use crate::error::Result;
+use crate::histogram::Tables;
 use crate::pivot::Node;
-use crate::{Backend, histogram};
 
 /// What codes are trained for.
 #[derive(Clone, Copy, Debug)]
@@ -28,15 +29,12 @@ const WORTH_STATIC: u64 = 63;
 /// What a stored mask code takes at least, in practice: trying one costs more than it might save.
 const MIN_CODE_BITS: u64 = 480;
 
-/// Bytes of a mask from which on counting in several tables is faster.
-const LEAST_FOR_TABLES: usize = 1024;
-
 /// Counts the bytes of the masks of a class.
 #[derive(Debug)]
 pub(crate) struct MaskCounter {
     code: ClassCode,
     /// For every node of the tree.
-    counts: Vec<[u32; 256]>,
+    counts: Vec<Tables>,
     masks: MaskStreams,
 }
 
@@ -46,14 +44,14 @@ impl MaskCounter {
         let shape = Shape::train(backend, counts, terms.penalty)?;
         let code = ClassCode::raw(shape, counts.len(), flip)?;
         let nodes = code.codings.len();
-        Ok(Self { code, counts: vec![[0; 256]; nodes], masks: MaskStreams::default() })
+        Ok(Self { code, counts: vec![Tables::default(); nodes], masks: MaskStreams::default() })
     }
 
     /// Counts the masks of a sequence.
     pub(crate) fn add(&mut self, backend: Backend, symbols: &[u8]) {
         for (node, stream) in self.masks.split(backend, &self.code.tree, symbols) {
             if has_mask(self.code.tree.nodes()[node]) {
-                count_bytes(backend, stream, &mut self.counts[node]);
+                self.counts[node].add(stream);
             }
         }
     }
@@ -62,7 +60,7 @@ impl MaskCounter {
     pub(crate) fn finish(mut self, terms: Terms) -> Result<ClassCode> {
         let masks: Vec<usize> = self.code.masks().collect();
         for node in masks {
-            self.code.codings[node] = choose(&self.counts[node], terms)?;
+            self.code.codings[node] = choose(&self.counts[node].sums(), terms)?;
         }
         Ok(self.code)
     }
@@ -109,15 +107,6 @@ fn by_density(zeros: u64, ones: u64) -> Result<Coding> {
     let coding = static_coding(density as u8)?;
     let worth = coding.code().is_some_and(|code| code.expected_bits(density) < 64 * WORTH_STATIC);
     Ok(if worth { coding } else { Coding::Raw })
-}
-
-fn count_bytes(backend: Backend, bytes: &[u8], counts: &mut [u32; 256]) {
-    if bytes.len() < LEAST_FOR_TABLES {
-        bytes.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
-        return;
-    }
-    let more = histogram::count(backend, bytes);
-    counts.iter_mut().zip(more).for_each(|(count, n)| *count += n as u32);
 }
 
 /// How to store a mask with these bytes: in the cheaper of the two codes, if it is worth it.
