@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Memory that decoding comes to soon, fetched line by line between the steps of its kernels.
 ///

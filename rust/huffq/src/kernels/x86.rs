@@ -2,11 +2,9 @@
 
 use std::arch::x86_64::*;
 
+use super::ahead::LINE;
 use super::portable::for_each_square;
 use super::{Codewords, Lane, LaneTable, lanes, plain};
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
 
 #[target_feature(enable = "popcnt")]
 pub(super) fn count_ones(mask: &[u8], n: usize) -> usize {
