@@ -200,9 +200,11 @@ fn encode_together<const N: usize>(
 #[inline(always)]
 fn refill(data: &[u8], position: usize) -> u64 {
     let start = position / 8;
-    let word = match data.get(start..).and_then(|rest| rest.first_chunk()) {
-        Some(&eight) => u64::from_be_bytes(eight),
-        None => short_word(data, start),
+    let word = if start < data.len().saturating_sub(7) {
+        // SAFETY: eight bytes or more lie from `start` on. Slicing them compares five times.
+        u64::from_be(unsafe { data.as_ptr().add(start).cast::<u64>().read_unaligned() })
+    } else {
+        short_word(data, start)
     };
     word << (position % 8) | 1
 }
