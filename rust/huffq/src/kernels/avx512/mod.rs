@@ -1,4 +1,4 @@
-//! Kernels for AVX-512 with VBMI and VBMI2: 64 symbols a step.
+//! Kernels for AVX-512 with VBMI, VBMI2 and VPOPCNTDQ: 64 symbols a step.
 //!
 //! Expanding and compressing stay in registers and always merge into data at hand: on Zen 4 the
 //! forms that write memory are microcoded, and those that zero what is left out wait for the
@@ -20,7 +20,7 @@ pub(super) use planes::{interleave, lines_to_rows, rows_to_lines};
 pub(super) use serial::put_codewords;
 pub(super) use stripes::{put_rounds, sum_lengths, take_rounds};
 
-pub(super) use super::x86::{copy_to_memory, count_ones, decode_lanes, transpose};
+pub(super) use super::x86::{copy_to_memory, decode_lanes, transpose};
 
 use std::arch::x86_64::*;
 
@@ -102,6 +102,11 @@ impl Table {
             }
         }
     }
+}
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+pub(super) fn count_ones(mask: &[u8], n: usize) -> usize {
+    super::plain::count_ones(mask, n)
 }
 
 #[target_feature(enable = "avx512f")]
