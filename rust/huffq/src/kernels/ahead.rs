@@ -33,6 +33,11 @@ impl Ahead {
         Self { first: Lines::of(bytes), ..self }
     }
 
+    /// Fetches lines that are as many bytes together, of those that are left.
+    pub(crate) fn fetch(&mut self, bytes: usize) {
+        (0..bytes / LINE).for_each(|_| self.fetch_line());
+    }
+
     /// Fetches the next line, if there is one left.
     #[inline(always)]
     pub(super) fn fetch_line(&mut self) {

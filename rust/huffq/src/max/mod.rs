@@ -26,7 +26,7 @@ use crate::Backend;
 use crate::channels::check;
 use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
-use crate::kernels::SLACK;
+use crate::kernels::{Ahead, SLACK};
 use crate::kernels::contexts::{MAX_CLASSES, Positions};
 use crate::nested::{self, Decoder};
 use partition::{Buffers, grow};
@@ -110,7 +110,7 @@ impl Codebook {
         decoder.finish()?;
         grow(matrix, out.len() + SLACK);
         let matrix = &mut matrix[..out.len() + SLACK];
-        self.join(*backend, samples, &spans, buffers, matrix)?;
+        self.join(*backend, samples, &spans, buffers, matrix, Ahead::new(out))?;
         view.scatter(matrix, out);
         Ok(())
     }
@@ -140,6 +140,7 @@ impl Codebook {
         spans: &[Range<usize>],
         buffers: &mut Buffers,
         matrix: &mut [u8],
+        mut ahead: Ahead,
     ) -> Result<()> {
         let width = self.geometry().channels() * samples;
         let rows = (matrix.len() - SLACK) / width.max(1);
@@ -158,6 +159,7 @@ impl Codebook {
             let (row, classes) = (&mut rest[..width], &mut classes[..width]);
             self.partition.classify(backend, &runs, neighbours, classes);
             backend.collect(&runs, classes, streams, &mut positions, row);
+            ahead.fetch(width);
             // Symbols of the next class were taken; the streams have room for a row of them.
             if spans.iter().zip(&positions).any(|(span, &position)| position > span.end) {
                 return Err(Error::corrupt("block", "a class has too few symbols"));

@@ -59,7 +59,7 @@ unsafe fn take(
     position: &mut usize,
     symbols: __m512i,
 ) -> __m512i {
-    let mask = _mm512_cmpeq_epi8_mask(places, _mm512_set1_epi8(class as i8)) & valid;
+    let mask = _mm512_mask_cmpeq_epi8_mask(valid, places, _mm512_set1_epi8(class as i8));
     // SAFETY: as the caller promises.
     let next = unsafe { _mm512_loadu_epi8(streams.as_ptr().add(*position).cast()) };
     *position += mask.count_ones() as usize;
