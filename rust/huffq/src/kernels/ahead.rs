@@ -33,9 +33,9 @@ impl Ahead {
         Self { first: Lines::of(bytes), ..self }
     }
 
-    /// Fetches lines that are as many bytes together, of those that are left.
+    /// Fetches the next lines, `bytes` bytes at least, if there are so many left.
     pub(crate) fn fetch(&mut self, bytes: usize) {
-        (0..bytes / LINE).for_each(|_| self.fetch_line());
+        (0..bytes.div_ceil(LINE)).for_each(|_| self.fetch_line());
     }
 
     /// Fetches the next line, if there is one left.
@@ -81,7 +81,7 @@ mod tests {
         let (of_first, of_second) = (lines(ahead.first), lines(ahead.second));
         assert!((2..=3).contains(&of_first) && (1..=2).contains(&of_second));
         for step in 1..=of_first + of_second + 3 {
-            ahead.fetch_line();
+            ahead.fetch(LINE - 1);
             assert_eq!(lines(ahead.first), of_first.saturating_sub(step));
             assert_eq!(
                 lines(ahead.second),

@@ -26,8 +26,8 @@ use crate::Backend;
 use crate::channels::check;
 use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
-use crate::kernels::{Ahead, SLACK};
 use crate::kernels::contexts::{MAX_CLASSES, Positions};
+use crate::kernels::{Ahead, SLACK};
 use crate::nested::{self, Decoder};
 use partition::{Buffers, grow};
 
@@ -110,6 +110,7 @@ impl Codebook {
         decoder.finish()?;
         grow(matrix, out.len() + SLACK);
         let matrix = &mut matrix[..out.len() + SLACK];
+        // Once more, since the classes have driven it out of the nearer caches.
         self.join(*backend, samples, &spans, buffers, matrix, Ahead::new(out))?;
         view.scatter(matrix, out);
         Ok(())
@@ -132,7 +133,8 @@ impl Codebook {
         Ok(spans)
     }
 
-    /// Fills the matrix from its classes' symbols.
+    /// Fills the matrix from its classes' symbols. What lies `ahead` is fetched row by row, as
+    /// many bytes as the matrix has.
     fn join(
         &self,
         backend: Backend,
