@@ -31,6 +31,7 @@ mod scan;
 mod schema;
 mod segment_head;
 mod shard;
+mod slots;
 mod source;
 mod verify;
 mod wreck;

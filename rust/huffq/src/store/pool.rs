@@ -1,19 +1,16 @@
 //! Threads that encode segments while their source computes the next ones.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::{mem, process};
 
 use super::schema::Coding;
+use super::slots::{Slots, Task};
 use crate::Backend;
 use crate::block::Coder;
 use crate::error::Result;
 use crate::parallel::{self, Threads};
 use crate::segment::{EncodedBlock, EncodedSegment, Form, Prepared, Segment};
-
-/// Segments whose memory is kept: the source takes it again at once.
-const MOST_SPARE: usize = 3;
 
 /// Encodes segments; they come out in the order in which they went in.
 ///
@@ -35,37 +32,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    slots: VecDeque<Slot>,
-    /// Number of the slot in front.
-    front: u64,
-    /// Memory of coded segments that are done.
-    spare: VecDeque<Vec<u8>>,
+    slots: Slots,
     closed: bool,
     /// A worker panicked.
     broken: bool,
-}
-
-enum Slot {
-    Waiting(usize, Segment<'static>),
-    Preparing,
-    Coding(Work),
-    Done(Result<EncodedSegment>),
-}
-
-struct Work {
-    field: usize,
-    prepared: Arc<Prepared<'static>>,
-    /// The next block to be begun.
-    next: usize,
-    blocks: Vec<Option<EncodedBlock>>,
-    left: usize,
-    alone: bool,
-}
-
-/// What a worker has to do.
-enum Task {
-    Prepare(u64, usize, Segment<'static>),
-    Encode { slot: u64, field: usize, prepared: Arc<Prepared<'static>>, block: usize, alone: bool },
 }
 
 impl Pool {
@@ -93,19 +63,15 @@ impl Pool {
         self.shared.lock().slots.len() >= self.capacity
     }
 
-    /// Empty memory for `len` codes: that of a segment that is done, if there is one of about that
-    /// size. The system's fresh pages cost a good part of what encoding does.
+    /// Empty memory for `len` codes: that of a segment that is done, if there is one.
     pub fn memory(&self, len: usize) -> Vec<u8> {
-        let spare = &mut self.shared.lock().spare;
-        let fits = |memory: &Vec<u8>| (len..=2 * len).contains(&memory.capacity());
-        let place = spare.iter().position(fits);
-        place.and_then(|place| spare.remove(place)).unwrap_or_else(|| Vec::with_capacity(len))
+        self.shared.lock().slots.memory(len)
     }
 
     /// Puts a segment of a field in.
     pub fn push(&self, field: usize, segment: Segment<'static>) {
-        let slot = match &self.shared.codings[field] {
-            Coding::Codes(_) => Slot::Waiting(field, segment),
+        match &self.shared.codings[field] {
+            Coding::Codes(_) => self.shared.lock().slots.push(field, segment),
             Coding::Raw(cut) => {
                 let start = cut.symbols_of(&segment.blocks, segment.items).start;
                 let block = |block| {
@@ -113,10 +79,9 @@ impl Pool {
                     EncodedBlock::raw(&segment.codes[bytes.start - start..bytes.end - start])
                 };
                 let blocks = segment.blocks.clone().map(block).collect();
-                Slot::Done(Ok(EncodedSegment::raw(blocks)))
+                self.shared.lock().slots.push_done(EncodedSegment::raw(blocks));
             }
-        };
-        self.shared.lock().slots.push_back(slot);
+        }
         self.shared.changed.notify_all();
     }
 
@@ -125,16 +90,11 @@ impl Pool {
         let mut state = self.shared.lock();
         loop {
             assert!(!state.broken, "a thread that encodes has panicked");
-            match state.slots.front()? {
-                Slot::Done(_) => break,
-                _ if !wait => return None,
-                _ => state = self.shared.wait(state),
+            let first = state.slots.pop();
+            if first.is_some() || !wait || state.slots.is_empty() {
+                return first;
             }
-        }
-        state.front += 1;
-        match state.slots.pop_front()? {
-            Slot::Done(result) => Some(result),
-            _ => unreachable!("the front is done"),
+            state = self.shared.wait(state);
         }
     }
 }
@@ -179,7 +139,7 @@ impl Shared {
         let mut coder = Coder::new(backend);
         let mut state = self.lock();
         loop {
-            let Some(task) = state.claim() else {
+            let Some(task) = state.slots.claim() else {
                 if state.closed {
                     break;
                 }
@@ -188,17 +148,17 @@ impl Shared {
             };
             drop(state);
             match task {
-                Task::Prepare(slot, field, segment) => {
+                Task::Prepare { slot, field, segment } => {
                     let prepared = Prepared::new(backend, self.form(field), segment);
                     state = self.lock();
-                    state.prepared(slot, field, prepared);
+                    state.slots.prepared(slot, field, prepared);
                 }
                 Task::Encode { slot, field, prepared, block, alone } => {
                     let form = self.form(field);
                     let encoded = prepared.encode_block(form, &mut coder, block, alone);
                     drop(prepared);
                     state = self.lock();
-                    state.encoded(slot, block, encoded);
+                    state.slots.encoded(slot, block, encoded);
                 }
             }
             self.changed.notify_all();
@@ -214,91 +174,5 @@ impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         self.0.lock().broken = true;
         self.0.changed.notify_all();
-    }
-}
-
-impl State {
-    /// What is to be done first.
-    fn claim(&mut self) -> Option<Task> {
-        for (slot, number) in self.slots.iter_mut().zip(self.front..) {
-            match slot {
-                Slot::Waiting(..) => {
-                    let Slot::Waiting(field, segment) = mem::replace(slot, Slot::Preparing) else {
-                        unreachable!("it waits");
-                    };
-                    return Some(Task::Prepare(number, field, segment));
-                }
-                Slot::Coding(work) if work.next < work.blocks.len() => {
-                    let (field, alone, block) = (work.field, work.alone, work.next);
-                    work.next += 1;
-                    let prepared = work.prepared.clone();
-                    return Some(Task::Encode { slot: number, field, prepared, block, alone });
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-
-    /// The slot of that number, unless it was thrown away.
-    fn slot(&mut self, number: u64) -> Option<&mut Slot> {
-        self.slots.get_mut(usize::try_from(number.checked_sub(self.front)?).ok()?)
-    }
-
-    fn prepared(&mut self, number: u64, field: usize, prepared: Result<Prepared<'static>>) {
-        let Some(slot) = self.slot(number) else { return };
-        *slot = match prepared {
-            Err(error) => Slot::Done(Err(error)),
-            Ok(prepared) => Slot::begin(field, Arc::new(prepared), false),
-        };
-    }
-
-    fn encoded(&mut self, number: u64, block: usize, encoded: Result<EncodedBlock>) {
-        let Some(slot) = self.slot(number) else { return };
-        let Slot::Coding(work) = slot else { return };
-        match encoded {
-            Err(error) => *slot = Slot::Done(Err(error)),
-            Ok(encoded) => {
-                work.blocks[block] = Some(encoded);
-                work.left -= 1;
-                if work.left == 0 {
-                    let next = slot.finish();
-                    let done = mem::replace(slot, next);
-                    self.keep_memory(done);
-                }
-            }
-        }
-    }
-
-    /// Keeps the memory of a slot's codes, unless another slot goes on with them.
-    fn keep_memory(&mut self, slot: Slot) {
-        let Slot::Coding(work) = slot else { return };
-        let Some(prepared) = Arc::into_inner(work.prepared) else { return };
-        let mut memory = prepared.into_memory();
-        memory.clear();
-        self.spare.push_back(memory);
-        if self.spare.len() > MOST_SPARE {
-            self.spare.pop_front();
-        }
-    }
-}
-
-impl Slot {
-    fn begin(field: usize, prepared: Arc<Prepared<'static>>, alone: bool) -> Self {
-        let left = prepared.blocks();
-        let blocks = (0..left).map(|_| None).collect();
-        let mut slot = Self::Coding(Work { field, prepared, next: 0, blocks, left, alone });
-        if left == 0 { slot.finish() } else { slot }
-    }
-
-    /// What becomes of a segment all of whose blocks are encoded.
-    fn finish(&mut self) -> Self {
-        let Self::Coding(work) = self else { unreachable!("it is coded") };
-        let blocks = work.blocks.drain(..).flatten().collect();
-        match work.prepared.finish(blocks, work.alone) {
-            Err(error) => Self::Done(Err(error)),
-            Ok(Some(segment)) => Self::Done(Ok(segment)),
-            Ok(None) => Self::begin(work.field, work.prepared.clone(), true),
-        }
     }
 }

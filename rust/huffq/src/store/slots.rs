@@ -1,0 +1,178 @@
+//! Segments at work in the order in which they came, and what is to be done with each.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::segment::{EncodedBlock, EncodedSegment, Prepared, Segment};
+
+/// Segments whose memory is kept: the source takes it again at once.
+const MOST_SPARE: usize = 3;
+
+/// A queue of segments; those in front leave when they are encoded.
+#[derive(Default)]
+pub struct Slots {
+    slots: VecDeque<Slot>,
+    /// Number of the slot in front.
+    front: u64,
+    /// Memory of coded segments that are done.
+    spare: VecDeque<Vec<u8>>,
+}
+
+enum Slot {
+    Waiting(usize, Segment<'static>),
+    Preparing,
+    Coding(Work),
+    Done(Result<EncodedSegment>),
+}
+
+struct Work {
+    field: usize,
+    prepared: Arc<Prepared<'static>>,
+    /// The next block to be begun.
+    next: usize,
+    blocks: Vec<Option<EncodedBlock>>,
+    left: usize,
+    alone: bool,
+}
+
+/// What a worker has to do, for the slot of a number.
+pub enum Task {
+    Prepare { slot: u64, field: usize, segment: Segment<'static> },
+    Encode { slot: u64, field: usize, prepared: Arc<Prepared<'static>>, block: usize, alone: bool },
+}
+
+impl Slots {
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Throws all segments away.
+    pub fn clear(&mut self) {
+        self.front += self.slots.len() as u64;
+        self.slots.clear();
+    }
+
+    /// Empty memory for `len` codes: that of a segment that is done, if there is one of about that
+    /// size. The system's fresh pages cost a good part of what encoding does.
+    pub fn memory(&mut self, len: usize) -> Vec<u8> {
+        let fits = |memory: &Vec<u8>| (len..=2 * len).contains(&memory.capacity());
+        let place = self.spare.iter().position(fits);
+        place.and_then(|place| self.spare.remove(place)).unwrap_or_else(|| Vec::with_capacity(len))
+    }
+
+    /// Puts a segment of a field in.
+    pub fn push(&mut self, field: usize, segment: Segment<'static>) {
+        self.slots.push_back(Slot::Waiting(field, segment));
+    }
+
+    /// Puts in what is encoded already.
+    pub fn push_done(&mut self, segment: EncodedSegment) {
+        self.slots.push_back(Slot::Done(Ok(segment)));
+    }
+
+    /// Takes the segment in front out, if it is encoded.
+    pub fn pop(&mut self) -> Option<Result<EncodedSegment>> {
+        match self.slots.pop_front()? {
+            Slot::Done(result) => {
+                self.front += 1;
+                Some(result)
+            }
+            other => {
+                self.slots.push_front(other);
+                None
+            }
+        }
+    }
+
+    /// What is to be done first.
+    pub fn claim(&mut self) -> Option<Task> {
+        for (slot, number) in self.slots.iter_mut().zip(self.front..) {
+            match slot {
+                Slot::Waiting(..) => {
+                    let Slot::Waiting(field, segment) = mem::replace(slot, Slot::Preparing) else {
+                        unreachable!("it waits");
+                    };
+                    return Some(Task::Prepare { slot: number, field, segment });
+                }
+                Slot::Coding(work) if work.next < work.blocks.len() => {
+                    let (field, alone, block) = (work.field, work.alone, work.next);
+                    work.next += 1;
+                    let prepared = work.prepared.clone();
+                    return Some(Task::Encode { slot: number, field, prepared, block, alone });
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The slot of that number, unless it was thrown away.
+    fn slot(&mut self, number: u64) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(number.checked_sub(self.front)?).ok()?)
+    }
+
+    /// Takes what came of preparing a segment.
+    pub fn prepared(&mut self, number: u64, field: usize, prepared: Result<Prepared<'static>>) {
+        let Some(slot) = self.slot(number) else { return };
+        *slot = match prepared {
+            Err(error) => Slot::Done(Err(error)),
+            Ok(prepared) => Slot::begin(field, Arc::new(prepared), false),
+        };
+    }
+
+    /// Takes what came of encoding a block.
+    pub fn encoded(&mut self, number: u64, block: usize, encoded: Result<EncodedBlock>) {
+        let Some(slot) = self.slot(number) else { return };
+        let Slot::Coding(work) = slot else { return };
+        match encoded {
+            Err(error) => *slot = Slot::Done(Err(error)),
+            Ok(encoded) => {
+                work.blocks[block] = Some(encoded);
+                work.left -= 1;
+                if work.left == 0 {
+                    let next = slot.finish();
+                    let done = mem::replace(slot, next);
+                    self.keep_memory(done);
+                }
+            }
+        }
+    }
+
+    /// Keeps the memory of a slot's codes, unless another slot goes on with them.
+    fn keep_memory(&mut self, slot: Slot) {
+        let Slot::Coding(work) = slot else { return };
+        let Some(prepared) = Arc::into_inner(work.prepared) else { return };
+        let mut memory = prepared.into_memory();
+        memory.clear();
+        self.spare.push_back(memory);
+        if self.spare.len() > MOST_SPARE {
+            self.spare.pop_front();
+        }
+    }
+}
+
+impl Slot {
+    fn begin(field: usize, prepared: Arc<Prepared<'static>>, alone: bool) -> Self {
+        let left = prepared.blocks();
+        let blocks = (0..left).map(|_| None).collect();
+        let mut slot = Self::Coding(Work { field, prepared, next: 0, blocks, left, alone });
+        if left == 0 { slot.finish() } else { slot }
+    }
+
+    /// What becomes of a segment all of whose blocks are encoded.
+    fn finish(&mut self) -> Self {
+        let Self::Coding(work) = self else { unreachable!("it is coded") };
+        let blocks = work.blocks.drain(..).flatten().collect();
+        match work.prepared.finish(blocks, work.alone) {
+            Err(error) => Self::Done(Err(error)),
+            Ok(Some(segment)) => Self::Done(Ok(segment)),
+            Ok(None) => Self::begin(work.field, work.prepared.clone(), true),
+        }
+    }
+}
