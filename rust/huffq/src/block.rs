@@ -88,11 +88,11 @@ impl Coder {
     /// time, takes longer than many a block.
     pub(crate) fn with<T>(backend: Backend, work: impl FnOnce(&mut Self) -> T) -> T {
         thread_local! {
-            static KEPT: Cell<Option<Coder>> = const { Cell::new(None) };
+            static KEPT: Cell<Option<Box<Coder>>> = const { Cell::new(None) };
         }
         // Taken out and not borrowed: a source of bytes may call back into this crate.
         let kept = KEPT.take().filter(|coder| coder.backend == backend);
-        let mut coder = kept.unwrap_or_else(|| Self::new(backend));
+        let mut coder = kept.unwrap_or_else(|| Self::new(backend).into());
         let result = work(&mut coder);
         KEPT.set(Some(coder));
         result
