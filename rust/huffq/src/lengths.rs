@@ -16,30 +16,44 @@ pub const DEFAULT_MAX_LENGTH: u8 = 12;
 /// # Errors
 /// As of [`package_merge`].
 pub fn optimal(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
+    let leaves = leaves(counts);
     let within = |lengths: &Vec<u8>| lengths.iter().all(|&length| length <= max_length);
-    match huffman(counts).filter(within) {
+    match huffman(&leaves, counts.len()).filter(within) {
         Some(lengths) if max_length <= MAX_LENGTH => Ok(lengths),
-        _ => package_merge(counts, max_length),
+        _ => merge_packages(&leaves, counts.len(), max_length),
     }
 }
 
-/// Code lengths by Huffman's method, without a limit. Of equal weights single symbols go first, in
-/// symbol order. `None` for fewer than 2 or more than 256 used symbols, or enormous counts.
-fn huffman(counts: &[u64]) -> Option<Vec<u8>> {
-    if counts.len() > 256 || counts.iter().any(|&count| count >= 1 << 48) {
-        return None;
+/// A used symbol: its count, and itself.
+type Leaf = (u64, usize);
+
+/// The used symbols by count, those of equal counts by symbol.
+fn leaves(counts: &[u64]) -> Vec<Leaf> {
+    let used = counts.iter().zip(0usize..).filter(|&(&count, _)| count > 0);
+    if counts.len() > 256 || counts.iter().any(|&count| count >= 1 << 56) {
+        let mut leaves: Vec<_> = used.map(|(&count, symbol)| (count, symbol)).collect();
+        leaves.sort_unstable();
+        return leaves;
     }
     // The symbol in the low byte: one comparison sorts by both.
-    let used = counts.iter().zip(0u64..).filter(|&(&count, _)| count > 0);
-    let mut leaves: Vec<u64> = used.map(|(count, symbol)| count << 8 | symbol).collect();
-    leaves.sort_unstable();
+    let mut keys: Vec<_> = used.map(|(count, symbol)| count << 8 | symbol as u64).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| (key >> 8, (key & 0xff) as usize)).collect()
+}
+
+/// Code lengths of `symbols` symbols by Huffman's method, without a limit. Of equal weights single
+/// symbols go first. `None` for fewer than 2 or more than 256 used symbols, or enormous counts.
+fn huffman(leaves: &[Leaf], symbols: usize) -> Option<Vec<u8>> {
+    if leaves.len() > 256 || leaves.last()?.0 >= 1 << 48 {
+        return None;
+    }
     let packages = leaves.len().checked_sub(1).filter(|&n| n > 0)?;
     let (mut weights, mut leaf_parents, mut package_parents) = ([0; 256], [0; 256], [0; 256]);
     let (mut leaf, mut package) = (0, 0);
     for parent in 0..packages {
         for _ in 0..2 {
             // Packages come up in the order of their weights.
-            let next = leaves.get(leaf).map(|&key| key >> 8);
+            let next = leaves.get(leaf).map(|&(weight, _)| weight);
             if let Some(weight) = next.filter(|&w| package == parent || w <= weights[package]) {
                 weights[parent] += weight;
                 leaf_parents[leaf] = parent;
@@ -56,9 +70,9 @@ fn huffman(counts: &[u64]) -> Option<Vec<u8>> {
     for package in (0..packages - 1).rev() {
         depths[package] = depths[package_parents[package]] + 1;
     }
-    let mut lengths = vec![0; counts.len()];
-    for (key, parent) in leaves.iter().zip(leaf_parents) {
-        lengths[(key & 0xff) as usize] = depths[parent] + 1;
+    let mut lengths = vec![0; symbols];
+    for (&(_, symbol), parent) in leaves.iter().zip(leaf_parents) {
+        lengths[symbol] = depths[parent] + 1;
     }
     Some(lengths)
 }
@@ -73,21 +87,22 @@ fn huffman(counts: &[u64]) -> Option<Vec<u8>> {
 /// [`Error::InvalidArgument`] if `max_length` is not within 1 to [`MAX_LENGTH`], or too small for
 /// the number of used symbols.
 pub fn package_merge(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
-    let mut leaves: Vec<(u64, usize)> =
-        counts.iter().enumerate().filter(|&(_, &c)| c > 0).map(|(s, &c)| (c, s)).collect();
+    merge_packages(&leaves(counts), counts.len(), max_length)
+}
+
+fn merge_packages(leaves: &[Leaf], symbols: usize, max_length: u8) -> Result<Vec<u8>> {
     if !(1..=MAX_LENGTH).contains(&max_length) || leaves.len() > 1 << max_length {
         let expected = format!("lie between 1 and 15 and allow {} codewords", leaves.len());
         return Err(Error::argument("max_length", max_length, expected));
     }
-    let mut lengths = vec![0; counts.len()];
+    let mut lengths = vec![0; symbols];
     if let [(_, symbol)] = leaves[..] {
         lengths[symbol] = 1;
     }
     if leaves.len() < 2 {
         return Ok(lengths);
     }
-    leaves.sort_unstable();
-    let levels = merge_levels(&leaves, max_length);
+    let levels = merge_levels(leaves, max_length);
     // An optimal code is the cheapest 2n - 2 items of the last level. An item that is a leaf adds
     // one bit to its symbol; a package stands for the two items of the level before.
     let mut taken = 2 * leaves.len() - 2;
@@ -102,7 +117,7 @@ pub fn package_merge(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
 }
 
 /// For each bit position, which items of the sorted list of leaves and packages are leaves.
-fn merge_levels(leaves: &[(u64, usize)], max_length: u8) -> Vec<Vec<bool>> {
+fn merge_levels(leaves: &[Leaf], max_length: u8) -> Vec<Vec<bool>> {
     let weights = leaves.iter().map(|&(weight, _)| weight);
     let sorted: Vec<u64> = [0].into_iter().chain(weights).chain([u64::MAX]).collect();
     let mut packages = vec![0, u64::MAX];
@@ -219,7 +234,7 @@ mod tests {
             let lengths = optimal(&counts, max_length).unwrap();
             prop_assert_eq!(cost(&counts, &lengths), cost(&counts, &merged));
             prop_assert!(lengths.iter().all(|&length| length <= max_length));
-            if let Some(unlimited) = huffman(&counts) {
+            if let Some(unlimited) = huffman(&leaves(&counts), counts.len()) {
                 prop_assert!(cost(&counts, &unlimited) <= cost(&counts, &merged));
             }
         }
