@@ -8,6 +8,7 @@
 //!                     high), then the payload of the serial layout
 //!          pivot      code lengths likewise, then the payload of the pivot layout
 //!          nested     whole samples under the segment's codebook, see `dense`
+//!                     and `max`
 //! ```
 //!
 //! Number of symbols and alphabet are known from outside. The form is a pure function of both and

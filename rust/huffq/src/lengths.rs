@@ -16,7 +16,7 @@ pub const DEFAULT_MAX_LENGTH: u8 = 12;
 /// # Errors
 /// As of [`package_merge`].
 pub fn optimal(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
-    let leaves = leaves(counts);
+    let leaves = leaves(counts)?;
     let within = |lengths: &Vec<u8>| lengths.iter().all(|&length| length <= max_length);
     match huffman(&leaves, counts.len()).filter(within) {
         Some(lengths) if max_length <= MAX_LENGTH => Ok(lengths),
@@ -24,30 +24,34 @@ pub fn optimal(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
     }
 }
 
+/// Sums of counts below this leave room for the weights of packages, and for a symbol beside a count.
+const MAX_SUM: u64 = 1 << 56;
+
 /// A used symbol: its count, and itself.
 type Leaf = (u64, usize);
 
 /// The used symbols by count, those of equal counts by symbol.
-fn leaves(counts: &[u64]) -> Vec<Leaf> {
+fn leaves(counts: &[u64]) -> Result<Vec<Leaf>> {
+    let sum = counts.iter().try_fold(0u64, |sum, &count| sum.checked_add(count));
+    if sum.is_none_or(|sum| sum >= MAX_SUM) {
+        return Err(Error::argument("counts", "their sum", "be below 2^56"));
+    }
     let used = counts.iter().zip(0usize..).filter(|&(&count, _)| count > 0);
-    if counts.len() > 256 || counts.iter().any(|&count| count >= 1 << 56) {
+    if counts.len() > 256 {
         let mut leaves: Vec<_> = used.map(|(&count, symbol)| (count, symbol)).collect();
         leaves.sort_unstable();
-        return leaves;
+        return Ok(leaves);
     }
     // The symbol in the low byte: one comparison sorts by both.
     let mut keys: Vec<_> = used.map(|(count, symbol)| count << 8 | symbol as u64).collect();
     keys.sort_unstable();
-    keys.into_iter().map(|key| (key >> 8, (key & 0xff) as usize)).collect()
+    Ok(keys.into_iter().map(|key| (key >> 8, (key & 0xff) as usize)).collect())
 }
 
-/// Code lengths of `symbols` symbols by Huffman's method, without a limit. Of equal weights single
-/// symbols go first. `None` for fewer than 2 or more than 256 used symbols, or enormous counts.
-fn huffman(leaves: &[Leaf], symbols: usize) -> Option<Vec<u8>> {
-    if leaves.len() > 256 || leaves.last()?.0 >= 1 << 48 {
-        return None;
-    }
-    let packages = leaves.len().checked_sub(1).filter(|&n| n > 0)?;
+/// Code lengths of `alphabet` symbols by Huffman's method, without a limit. Of equal weights single
+/// symbols go first. `None` for fewer than 2 or more than 256 used symbols.
+fn huffman(leaves: &[Leaf], alphabet: usize) -> Option<Vec<u8>> {
+    let packages = leaves.len().checked_sub(1).filter(|n| (1..256).contains(n))?;
     let (mut weights, mut leaf_parents, mut package_parents) = ([0; 256], [0; 256], [0; 256]);
     let (mut leaf, mut package) = (0, 0);
     for parent in 0..packages {
@@ -70,7 +74,7 @@ fn huffman(leaves: &[Leaf], symbols: usize) -> Option<Vec<u8>> {
     for package in (0..packages - 1).rev() {
         depths[package] = depths[package_parents[package]] + 1;
     }
-    let mut lengths = vec![0; symbols];
+    let mut lengths = vec![0; alphabet];
     for (&(_, symbol), parent) in leaves.iter().zip(leaf_parents) {
         lengths[symbol] = depths[parent] + 1;
     }
@@ -85,17 +89,17 @@ fn huffman(leaves: &[Leaf], symbols: usize) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] if `max_length` is not within 1 to [`MAX_LENGTH`], or too small for
-/// the number of used symbols.
+/// the number of used symbols; or if the counts' sum is 2^56 or more.
 pub fn package_merge(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
-    merge_packages(&leaves(counts), counts.len(), max_length)
+    merge_packages(&leaves(counts)?, counts.len(), max_length)
 }
 
-fn merge_packages(leaves: &[Leaf], symbols: usize, max_length: u8) -> Result<Vec<u8>> {
+fn merge_packages(leaves: &[Leaf], alphabet: usize, max_length: u8) -> Result<Vec<u8>> {
     if !(1..=MAX_LENGTH).contains(&max_length) || leaves.len() > 1 << max_length {
         let expected = format!("lie between 1 and 15 and allow {} codewords", leaves.len());
         return Err(Error::argument("max_length", max_length, expected));
     }
-    let mut lengths = vec![0; symbols];
+    let mut lengths = vec![0; alphabet];
     if let [(_, symbol)] = leaves[..] {
         lengths[symbol] = 1;
     }
@@ -206,6 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn enormous_counts_are_refused() {
+        for counts in [vec![1 << 59; 256], vec![u64::MAX; 2], vec![1 << 55; 2]] {
+            for make in [package_merge, optimal] {
+                let error = make(&counts, 12).unwrap_err();
+                assert!(matches!(error, Error::InvalidArgument { name: "counts", .. }));
+            }
+        }
+        assert_eq!(optimal(&[1 << 55, 1, 1], 12).unwrap(), [1, 2, 2]);
+    }
+
+    #[test]
     fn the_limit_binds_on_fibonacci_counts() {
         let mut counts = vec![1u64, 1];
         while counts.len() < 20 {
@@ -234,7 +249,7 @@ mod tests {
             let lengths = optimal(&counts, max_length).unwrap();
             prop_assert_eq!(cost(&counts, &lengths), cost(&counts, &merged));
             prop_assert!(lengths.iter().all(|&length| length <= max_length));
-            if let Some(unlimited) = huffman(&leaves(&counts), counts.len()) {
+            if let Some(unlimited) = huffman(&leaves(&counts).unwrap(), counts.len()) {
                 prop_assert!(cost(&counts, &unlimited) <= cost(&counts, &merged));
             }
         }

@@ -8,14 +8,14 @@
 //! 1  bits (low four), level (next three), signed (highest bit)
 //! 1  number of axes, at most 32
 //! v  length of each axis
-//! 3  at level dense: channel axis, first and second neighbour axis of a sample, plus 1; 0 for none
-//! v  for each segment: at level dense, bytes of its codebook, 0 for none; bytes of each block
+//! 3  but at level fast: channel axis, first and second neighbour axis of a sample, plus 1; 0 for none
+//! v  for each segment: but at level fast, bytes of its codebook, 0 for none; bytes of each block
 //! 4  CRC-32C of all of the above
 //! …  for each segment: the codebook, if it has one, and the blocks; each behind its CRC-32C
 //! ```
 //!
 //! `v` is a variable-length number; fixed numbers are little-endian. At level fast the symbols in C
-//! order are cut into blocks; at level dense the first axis is the samples, and [`cut`](crate::cut)
+//! order are cut into blocks; at the others the first axis is the samples, and [`cut`](crate::cut)
 //! says where blocks begin.
 
 mod blob;

@@ -51,6 +51,9 @@ impl Ahead {
 
 impl Lines {
     fn of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::default();
+        }
         let Range { start, end } = bytes.as_ptr_range();
         Self { next: start.addr() / LINE * LINE, end: end.addr() }
     }
@@ -71,6 +74,13 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_of_nothing_is_fetched() {
+        let bytes = [0; LINE];
+        let lines = Lines::of(&bytes[7..7]);
+        assert!(lines.next >= lines.end);
+    }
 
     #[test]
     fn every_line_is_fetched_once_and_in_order() {

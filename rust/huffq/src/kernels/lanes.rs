@@ -12,7 +12,7 @@ pub(crate) type LaneTable = [u16; 1 << LANE_INDEX_BITS];
 /// Most lanes that one call works on.
 pub(crate) const MAX_LANES: usize = 8;
 
-/// Lookups between two refills: a refill gives 57 bits, one of which marks the end.
+/// Lookups between two refills: a refill gives 57 bits at least, and they take 55 at most.
 pub(super) const LOOKUPS: usize = 5;
 
 /// The codewords of all bytes, of at most [`LANE_INDEX_BITS`] bits.
@@ -196,7 +196,8 @@ fn encode_together<const N: usize>(
     lanes.iter_mut().zip(states).for_each(|(lane, state)| lane.state = state);
 }
 
-/// At least 56 bits from bit `position` on, then a one, then zeros; zeros past the end.
+/// At least 57 bits from bit `position` on, then zeros but for a one in the lowest bit, which shows
+/// how far a word was shifted; bits past the end are zeros.
 #[inline(always)]
 fn refill(data: &[u8], position: usize) -> u64 {
     let start = position / 8;

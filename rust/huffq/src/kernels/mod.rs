@@ -157,7 +157,8 @@ macro_rules! dispatch {
 impl Backend {
     /// Merges two sequences under a mask: bit `i` of `mask` (from each byte's least significant
     /// bit on) says whether `out[i]` is the next byte of `right` or of `left`. Returns how many
-    /// came from `right`. Of what lies `ahead`, a line is fetched at every step.
+    /// came from `right`. Vector kernels fetch a line of what lies `ahead` at
+    /// every step.
     ///
     /// # Panics
     /// If `mask` has not one bit per byte of `out`, or `left` or `right` not [`SLACK`] bytes more
@@ -190,8 +191,8 @@ impl Backend {
     }
 
     /// Looks up packed numbers: `out[i]` is `symbols[d]`, `d` the `i`-th number of D bits in
-    /// `packed`, least significant bit first. `symbols` has 2^D entries, D from 1 to 7. Of what
-    /// lies `ahead`, a line is fetched at every step.
+    /// `packed`, least significant bit first. `symbols` has 2^D entries, D from 1 to 7. Vector
+    /// kernels fetch a line of what lies `ahead` at every step.
     ///
     /// # Panics
     /// If a slice has another length.

@@ -110,7 +110,7 @@ impl Codebook {
         decoder.finish()?;
         grow(matrix, out.len() + SLACK);
         let matrix = &mut matrix[..out.len() + SLACK];
-        // Once more, since the classes have driven it out of the nearer caches.
+        // `out` once more: decoding the classes has driven it out of the nearer caches.
         self.join(*backend, samples, &spans, buffers, matrix, Ahead::new(out))?;
         view.scatter(matrix, out);
         Ok(())

@@ -3,13 +3,14 @@
 use std::arch::x86_64::*;
 
 use super::{STEP, Table, load, load_part, low_bits, store, store_part};
+use crate::kernels::ahead::LINE;
 use crate::kernels::{Ahead, for_depth};
 
 /// How many bytes to write until `out` reaches a cache line, if those are whole bytes of a mask.
 ///
 /// Storing whole lines is worth 5 % of decoding sparse data into an array that numpy allocated.
 fn bytes_to_line(out: &[u8]) -> usize {
-    let head = out.as_ptr().align_offset(STEP);
+    let head = out.as_ptr().align_offset(LINE);
     if head.is_multiple_of(8) && head <= out.len() { head } else { 0 }
 }
 

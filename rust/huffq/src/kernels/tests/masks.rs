@@ -137,7 +137,8 @@ fn copies_fill_exactly_their_place() {
 fn set_bits_and_smallest_sums() {
     let mut random = Random(5);
     let [mut masks, mut lefts, mut rights] = [(); 3].map(|()| Guarded::new(4096));
-    for n in LENGTHS {
+    // Vectors count 512 bits at a time.
+    for n in LENGTHS.chain([511, 512, 513, 1000, 1024]) {
         let mask = masks.copy(&bytes(n.div_ceil(8), &mut random));
         let expected = (0..n).filter(|&i| bit(mask, i)).count();
         let numbers = |guarded: &mut Guarded, random: &mut Random| -> *mut u32 {
