@@ -156,7 +156,7 @@ def file_of(schema: bytes, body: bytes, entries: list[tuple[int, ...]], totals: 
     """A file whose root has these entries."""
     header = b"\x89HUFFQ\r\n" + struct.pack("<HHII", reference_store.VERSION, 0, 0, 0)
     front = header + struct.pack("<I", crc32c(header)) + record(1, schema) + body
-    listed = b"".join(struct.pack("<QIQ", *entry) for entry in entries)
+    listed = b"".join(struct.pack("<QI" + "Q" * (len(entry) - 2), *entry) for entry in entries)
     root = record(5, struct.pack("<I", len(schema)) + schema + totals + listed)
     trailer = struct.pack("<QIHHII", len(front), len(root), reference_store.VERSION, 0, 0, 0)
     return front + root + trailer + struct.pack("<I", crc32c(trailer)) + b"HUFFQEND"
@@ -173,7 +173,11 @@ def varints(*numbers: int) -> bytes:
 
 
 FIELD = {"name": "f", "bits": 4, "signed": False, "sample_shape": [2]}
-TOTALS = bytes(16 + 8 * 16)
+
+
+def totals_of(items: int) -> bytes:
+    """What the root says of `FIELD` as a whole, but for bytes and counts."""
+    return struct.pack("<QQ", items, 0) + bytes(8 * 16)
 
 
 def schema_of(**changes: Any) -> bytes:
@@ -185,7 +189,7 @@ def page_file(page: bytes, samples: int, **changes: Any) -> bytes:
     schema = schema_of(**changes)
     start = 24 + 24 + len(schema)
     page = record(4, struct.pack("<Q", start) + page)
-    return file_of(schema, page, [(start, len(page), samples)], TOTALS)
+    return file_of(schema, page, [(start, len(page), samples)], totals_of(samples))
 
 
 def hostile() -> Iterator[tuple[str, bytes]]:
@@ -204,15 +208,25 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     start = 24 + 24 + len(schema)
     page = record(4, struct.pack("<Q", start) + varints(1, len(one)) + one)
     entry = (start, len(page), 1)
-    yield "a page twice", file_of(schema, page, [entry, (*entry[:2], 2)], TOTALS)
-    yield "pages within each other", file_of(schema, page, [entry, (start + 1, 10, 2)], TOTALS)
-    yield "a page in the root", file_of(schema, page, [(start + 40, 1 << 30, 1)], TOTALS)
-    yield "a page at the end of numbers", file_of(schema, page, [(2**64 - 9, 99, 1)], TOTALS)
+    for what, entries in {
+        "a page twice": [entry, (*entry[:2], 2)],
+        "pages within each other": [entry, (start + 1, 10, 2)],
+        "a page in the root": [(start + 40, 1 << 30, 1)],
+        "a page at the end of numbers": [(2**64 - 9, 99, 1)],
+    }.items():
+        yield what, file_of(schema, page, entries, totals_of(entries[-1][2]))
+    yield "more samples than its groups have", file_of(schema, page, [entry], totals_of(5))
     yield (
         "fewer samples than before",
-        file_of(schema, page, [(start, 40, 5), (start + 40, 9, 4)], TOTALS),
+        file_of(schema, page, [(start, 40, 5), (start + 40, 9, 4)], totals_of(4)),
     )
-    yield "a root that is too short", file_of(schema, page, [], TOTALS[:-1])
+    for items in (1 << 44, 1 << 63, (1 << 64) - 1):
+        tokens = schema_of(sample_shape=[None, 1 << 20])
+        start = 24 + 24 + len(tokens)
+        groups = [(start, len(page), 1, items)]
+        yield "tokens beyond numbers", file_of(tokens, page, groups, totals_of(items))
+    yield "a shape of many axes", file_of(schema_of(sample_shape=[1] * 60_000), b"", [], b"")
+    yield "a root that is too short", file_of(schema, page, [], totals_of(0)[:-1])
     yield "an element of terabytes", file_of(
         json.dumps({"fields": [{"name": "f", "item_bytes": 1 << 40, "dtype": "<i4",
                                 "sample_shape": []}]}).encode(), b"", [], bytes(16),

@@ -545,11 +545,38 @@ def test_coding_goes_on_while_the_source_computes(path: Path) -> None:
         writer.write({name: x[GROUP:3000] for name, x in SOURCE.items()})
 
 
+def test_arrays_in_memory_are_the_same_file_as_their_batches(tmp_path: Path) -> None:
+    whole, pushed = tmp_path / "whole.huffq", tmp_path / "pushed.huffq"
+    source = {"conv": CODES.astype(np.int8) - 8, "label": LABELS}
+    for level in ("fast", "dense"):
+        huffq.encode_dataset(source, whole, bits=BITS, level=level, threads=2)
+        with huffq.Writer(pushed, bits=BITS, level=level) as writer:
+            for first in range(0, SAMPLES, 777):
+                writer.write({name: x[first : first + 777] for name, x in source.items()})
+        assert whole.read_bytes() == pushed.read_bytes()
+
+
+def test_a_code_that_does_not_fit_leaves_the_groups_before(path: Path) -> None:
+    codes = CODES.copy()
+    codes[GROUP + 10, 1, 2, 3] = 77
+    what = rf'field "conv", sample {GROUP + 10}: value 77 at index {1024 + 2 * 32 + 3}'
+    with pytest.raises(ValueError, match=what):
+        huffq.encode_dataset({"conv": codes, "label": LABELS}, path, bits=BITS)
+    assert not path.exists()
+    assert huffq.resume_point(path) == GROUP
+    huffq.encode_dataset(SOURCE, path, bits=BITS, resume=True)
+    assert_same(path, SOURCE)
+
+
 def test_a_fork_does_not_touch_its_parents_writer(path: Path) -> None:
     writer = huffq.Writer(path, bits=BITS)
     writer.write({name: x[:10] for name, x in SOURCE.items()})
     child = os.fork()
     if child == 0:
+        for work in (lambda: writer.write(SOURCE), writer.close):
+            with pytest.raises(ValueError, match="from before a fork"):
+                work()
+        writer.suspend()
         del writer
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0

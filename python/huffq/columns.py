@@ -85,6 +85,13 @@ class Column:
         return self.items.values if isinstance(self.items, Codes) else self.items
 
     @property
+    def in_memory(self) -> bool:
+        """Whether samples of one shape lie one after another in memory, or in a mapped file."""
+        array = self.array
+        plain = isinstance(array, np.ndarray) and array.flags.c_contiguous
+        return plain and self.lengths is None
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the codes or elements."""
         return math.prod(self.array.shape) * self.array.dtype.itemsize
@@ -134,6 +141,11 @@ class Column:
         """Return the bytes of all items in C order, and the lengths."""
         lengths = None if self.lengths is None else self.lengths.astype(np.uint64)
         return as_bytes(self.array), lengths
+
+
+def column_samples(columns: Mapping[str, Column]) -> int:
+    """Return the number of samples that all columns have."""
+    return len(next(iter(columns.values())))
 
 
 def side_column(name: str, array: npt.NDArray[Any]) -> Column:

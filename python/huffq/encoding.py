@@ -8,6 +8,7 @@ from typing import Any
 
 from huffq._progress import progress_bar
 from huffq.codec import Level
+from huffq.columns import column_samples
 from huffq.encode_report import EncodeReport
 from huffq.errors import DataError
 from huffq.source import Bits, Source, batches
@@ -65,13 +66,20 @@ def encode_dataset(
     start = writer.samples
     with writer:
         if callable(source) and not hasattr(source, "__array__"):
-            stream, total = batches(source(start), bits)
+            given = batches(source(start), bits)
         else:
-            stream, total = batches(source, bits, start)
-        with progress_bar("encode", total=total, unit="sample", enabled=progress) as advance:
-            for columns in stream:
-                if len(next(iter(columns.values()))):
+            given = batches(source, bits, start)
+        with progress_bar(
+            "encode", total=given.samples, unit="sample", enabled=progress
+        ) as advance:
+            for columns in given.batches:
+                if not column_samples(columns):
+                    continue
+                if not given.in_memory:
                     advance(writer.write_columns(columns))
+                    continue
+                for taken in writer.write_whole(columns):
+                    advance(taken)
         if not writer.samples:
             raise DataError("the source gave no samples; there is nothing to encode")
     return writer.report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from huffq._chunks import chunks
 from huffq._lazy import chunk_rows, is_lazy
 from huffq.codec import as_bytes, integer_array
 from huffq.codes import Codes
-from huffq.columns import Column, Ragged, Values, side_column
+from huffq.columns import Column, Ragged, Values, column_samples, side_column
 from huffq.errors import DataError
 
 Batch: TypeAlias = "Values | Mapping[str, Values]"
@@ -24,10 +24,18 @@ DEFAULT_FIELD = "data"
 """Name of the field of a source that is arrays rather than dicts of them."""
 
 
-def batches(
-    source: Source, bits: Bits, start: int = 0
-) -> tuple[Iterator[dict[str, Column]], int | None]:
-    """Return the source as batches of equally many samples per field, and its length if known.
+class Batches(NamedTuple):
+    """A source as batches of equally many samples per field."""
+
+    batches: Iterator[dict[str, Column]]
+    samples: int | None
+    """How many they are together, if that is known."""
+    in_memory: bool
+    """Whether they are one batch, there already."""
+
+
+def batches(source: Source, bits: Bits, start: int = 0) -> Batches:
+    """Look at a source.
 
     Args:
         source: A whole array, `Codes`, `Ragged` or dict of these, or an iterable of batches of the
@@ -43,11 +51,15 @@ def batches(
     """
     if _is_batch(source):
         columns = as_columns(source, bits, infer=True)
-        samples = _samples(columns)
-        return _pieces(columns, start), samples - min(start, samples)
+        samples = column_samples(columns)
+        left = samples - min(start, samples)
+        if all(column.in_memory for column in columns.values()):
+            rest = {name: column[samples - left :] for name, column in columns.items()}
+            return Batches(iter([rest]), left, in_memory=True)
+        return Batches(_pieces(columns, start), left, in_memory=False)
     if isinstance(source, str | bytes) or not isinstance(source, Iterable):
         raise TypeError(f"the source is a {type(source).__name__}; give arrays or batches of them")
-    return _stream(source, bits, start), None
+    return Batches(_stream(source, bits, start), None, in_memory=False)
 
 
 def _is_batch(source: Any) -> bool:
@@ -58,7 +70,7 @@ def _is_batch(source: Any) -> bool:
 def _stream(source: Iterable[Any], bits: Bits, start: int) -> Iterator[dict[str, Column]]:
     for batch in source:
         columns = as_columns(batch, bits, infer=False)
-        samples = _samples(columns)
+        samples = column_samples(columns)
         yield from _pieces(columns, min(start, samples))
         start -= min(start, samples)
 
@@ -159,13 +171,9 @@ def _check_axis(name: str, array: npt.NDArray[Any]) -> None:
         raise ValueError(f"field {name!r} is a scalar; its first axis must be the samples")
 
 
-def _samples(batch: Mapping[str, Column]) -> int:
-    return len(next(iter(batch.values())))
-
-
 def _pieces(whole: dict[str, Column], start: int) -> Iterator[dict[str, Column]]:
     """Yield the samples from `start` on in pieces; of what is read by chunk, whole chunks."""
-    samples = _samples(whole)
+    samples = column_samples(whole)
     if not samples:
         return
     by_sample = (column.array for column in whole.values() if column.lengths is None)

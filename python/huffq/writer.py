@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,7 +19,7 @@ from huffq._arguments import check_path, check_whole
 from huffq._atomic import check_output
 from huffq._metadata import plain
 from huffq.codec import Level, check_bits
-from huffq.columns import Column, check_parameters, check_same_form
+from huffq.columns import Column, check_parameters, check_same_form, column_samples
 from huffq.encode_report import EncodeReport, FieldReport
 from huffq.errors import DataError
 from huffq.manifest import check_same_fields, holds_shards, listed_files, write_manifest
@@ -156,6 +156,26 @@ class Writer:
 
     def write_columns(self, columns: dict[str, Column]) -> int:
         """Append samples that `huffq.source` has looked at; as `write`."""
+        writer = self._take(columns)
+        samples = column_samples(columns)
+        writer.write(samples, [columns[name].buffers() for name in self._first])
+        return samples
+
+    def write_whole(self, columns: dict[str, Column]) -> Iterator[int]:
+        """Append samples that all lie in memory, coded there; yield how many after each part.
+
+        As `write`, but the writer is also given up if a value does not fit.
+        """
+        writer = self._take(columns)
+        while samples := column_samples(columns):
+            taken = writer.write_borrowed(
+                samples, [columns[name].buffers() for name in self._first]
+            )
+            yield taken
+            columns = {name: column[taken:] for name, column in columns.items()}
+
+    def _take(self, columns: dict[str, Column]) -> _huffq.StoreWriter:
+        """Return the writer that takes columns, which are like those before."""
         check_parameters(columns)
         if not self._writer:
             self._start(columns)
@@ -166,9 +186,7 @@ class Writer:
             )
         for name, column in columns.items():
             check_same_form(name, column, self._first[name])
-        samples = len(next(iter(columns.values())))
-        self._writer.write(samples, [columns[name].buffers() for name in self._first])
-        return samples
+        return self._writer
 
     def close(self) -> EncodeReport:
         """Write what is left and the index, sync, and give the file its name; do so once.

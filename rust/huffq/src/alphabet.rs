@@ -108,7 +108,8 @@ impl Alphabet {
         }
     }
 
-    fn symbols_are_codes(self) -> bool {
+    /// Whether each code is its own symbol.
+    pub(crate) fn symbols_are_codes(self) -> bool {
         !self.signed || self.bits == 8
     }
 }

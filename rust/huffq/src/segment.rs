@@ -155,9 +155,12 @@ impl<'a> Prepared<'a> {
         self.blocks.len()
     }
 
-    /// The memory of its symbols, for others.
-    pub fn into_memory(self) -> Vec<u8> {
-        self.symbols.into_owned()
+    /// The memory of its symbols, for others, if it is its own.
+    pub fn into_memory(self) -> Option<Vec<u8>> {
+        match self.symbols {
+            Cow::Owned(symbols) => Some(symbols),
+            Cow::Borrowed(_) => None,
+        }
     }
 
     fn train(&self, backend: Backend, form: &Form) -> Result<Codebook> {

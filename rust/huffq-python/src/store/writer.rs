@@ -57,15 +57,17 @@ impl StoreWriter {
 
     /// Appends samples.
     fn write(&self, py: Python<'_>, samples: usize, batch: Vec<PyBatch<'_>>) -> PyResult<()> {
-        let mut fields = Vec::with_capacity(batch.len());
-        for (codes, lengths) in &batch {
-            let lengths = lengths.as_ref().map(|lengths| lengths.as_slice()).transpose()?;
-            fields.push(Batch { codes: codes.as_slice()?, lengths });
-        }
-        py.detach(|| {
-            let written = self.lock().as_mut().ok_or_else(closed)?.write(samples, &fields);
-            written.map_err(in_file(&self.path))
-        })
+        self.with_writer(py, &batch, |writer, batch| writer.write(samples, batch))
+    }
+
+    /// Appends the first of some samples, coded where they lie; returns how many.
+    fn write_borrowed(
+        &self,
+        py: Python<'_>,
+        samples: usize,
+        batch: Vec<PyBatch<'_>>,
+    ) -> PyResult<usize> {
+        self.with_writer(py, &batch, |writer, batch| writer.write_borrowed(samples, batch))
     }
 
     /// Completes the dataset: samples, each file, and a summary of each field.
@@ -94,6 +96,23 @@ impl StoreWriter {
 }
 
 impl StoreWriter {
+    fn with_writer<T: Send>(
+        &self,
+        py: Python<'_>,
+        batch: &[PyBatch<'_>],
+        write: impl FnOnce(&mut Writer, &[Batch]) -> huffq::Result<T> + Send,
+    ) -> PyResult<T> {
+        let mut fields = Vec::with_capacity(batch.len());
+        for (codes, lengths) in batch {
+            let lengths = lengths.as_ref().map(|lengths| lengths.as_slice()).transpose()?;
+            fields.push(Batch { codes: codes.as_slice()?, lengths });
+        }
+        py.detach(|| {
+            let mut writer = self.lock();
+            write(writer.as_mut().ok_or_else(closed)?, &fields).map_err(in_file(&self.path))
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
         // A writer that panicked has given up by itself.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)

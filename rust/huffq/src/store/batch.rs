@@ -27,15 +27,8 @@ impl Batch<'_> {
         Self { codes, lengths: first }
     }
 
-    /// Demands that it is `samples` samples of a field, from number `first_sample` on, whose codes
-    /// fit.
-    fn check(
-        &self,
-        samples: usize,
-        first_sample: u64,
-        field: &FieldSchema,
-        coding: &Coding,
-    ) -> Result<()> {
+    /// Demands that it is as long as `samples` samples of a field.
+    fn check_len(&self, samples: usize, field: &FieldSchema, coding: &Coding) -> Result<()> {
         let wrong = |what, value: usize, expected: String| {
             Error::argument(what, format!("{value} for field {:?}", field.name), expected)
         };
@@ -54,6 +47,11 @@ impl Batch<'_> {
             let expected = format!("be {samples} samples");
             return Err(wrong("number of elements", self.codes.len(), expected));
         }
+        Ok(())
+    }
+
+    /// Demands that the codes of a field's samples, from number `first_sample` on, fit.
+    fn check_codes(&self, first_sample: u64, field: &FieldSchema, coding: &Coding) -> Result<()> {
         let Coding::Codes(form) = coding else { return Ok(()) };
         let checked = form.alphabet.check(self.codes);
         checked.map_err(|error| self.locate(error, &field.name, first_sample, form.cut.item_len()))
@@ -81,12 +79,20 @@ impl Batch<'_> {
     }
 }
 
-/// Demands that `batch` has `samples` samples of each field, from number `first_sample` on, whose
-/// codes fit.
-pub(super) fn check(
+/// Takes the first samples out of every field.
+pub(super) fn take<'a>(
+    batch: &mut [Batch<'a>],
+    samples: usize,
+    codings: &[Coding],
+) -> Vec<Batch<'a>> {
+    let parts = batch.iter_mut().zip(codings);
+    parts.map(|(part, coding)| part.take(samples, coding.cut().item_len())).collect()
+}
+
+/// Demands that `batch` is as long as `samples` samples of each field.
+pub(super) fn check_lens(
     batch: &[Batch],
     samples: usize,
-    first_sample: u64,
     fields: &[FieldSchema],
     codings: &[Coding],
 ) -> Result<()> {
@@ -95,5 +101,16 @@ pub(super) fn check(
         return Err(Error::argument("number of arrays", batch.len(), expected));
     }
     let mut parts = batch.iter().zip(fields).zip(codings);
-    parts.try_for_each(|((part, field), coding)| part.check(samples, first_sample, field, coding))
+    parts.try_for_each(|((part, field), coding)| part.check_len(samples, field, coding))
+}
+
+/// Demands that the codes of all fields fit; the samples are those from number `first_sample` on.
+pub(super) fn check_codes(
+    batch: &[Batch],
+    first_sample: u64,
+    fields: &[FieldSchema],
+    codings: &[Coding],
+) -> Result<()> {
+    let mut parts = batch.iter().zip(fields).zip(codings);
+    parts.try_for_each(|((part, field), coding)| part.check_codes(first_sample, field, coding))
 }

@@ -1,10 +1,11 @@
 //! The group of samples that is not full yet.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
-use super::encoder::{Encoder, Queued};
+use super::encoder::{Line, Queued};
 use super::page::segment_ranges;
 use super::schema::{Coding, GROUP_SYMBOLS, Schema};
 use super::segment_head::SegmentHead;
@@ -41,11 +42,11 @@ impl Group {
         &mut self,
         rest: &mut [Batch],
         samples: usize,
-        encoder: &mut Encoder,
+        line: &mut Line<'_, 'static>,
     ) -> Result<usize> {
         let taken = self.fitting(rest, samples);
         if taken == 0 {
-            self.close(encoder)?;
+            self.close(line)?;
             return Ok(0);
         }
         let mut parts = Vec::with_capacity(rest.len());
@@ -57,9 +58,9 @@ impl Group {
         }
         self.samples += taken as u64;
         if self.samples == self.schema.group_samples {
-            self.close_with(&parts, encoder)?;
+            self.close_with(&parts, line)?;
         } else {
-            self.put_aside(&parts, encoder);
+            self.put_aside(&parts, line);
         }
         Ok(taken)
     }
@@ -91,7 +92,7 @@ impl Group {
     }
 
     /// Keeps codes until the group is full.
-    fn put_aside(&mut self, parts: &[&[u8]], encoder: &Encoder) {
+    fn put_aside(&mut self, parts: &[&[u8]], line: &Line<'_, 'static>) {
         for (number, part) in parts.iter().enumerate() {
             let codes = &mut self.fields[number].codes;
             if codes.capacity() == 0 && !self.schema.fields[number].ragged() {
@@ -99,22 +100,22 @@ impl Group {
                 let len = self.schema.group_samples.saturating_mul(item_len);
                 // A group may be larger than it ever gets.
                 let len = len.min(SEGMENT_SYMBOLS as u64).max(part.len() as u64) as usize;
-                *codes = encoder.memory(len);
+                *codes = line.memory(len);
             }
             codes.extend_from_slice(part);
         }
     }
 
     /// Hands on what there is, if there is anything.
-    pub fn close(&mut self, encoder: &mut Encoder) -> Result<()> {
+    pub fn close(&mut self, line: &mut Line<'_, 'static>) -> Result<()> {
         match self.samples {
             0 => Ok(()),
-            _ => self.close_with(&vec![&[][..]; self.fields.len()], encoder),
+            _ => self.close_with(&vec![&[][..]; self.fields.len()], line),
         }
     }
 
     /// Hands on what there is, and `last` behind it.
-    fn close_with(&mut self, last: &[&[u8]], encoder: &mut Encoder) -> Result<()> {
+    fn close_with(&mut self, last: &[&[u8]], line: &mut Line<'_, 'static>) -> Result<()> {
         let samples = std::mem::take(&mut self.samples);
         let ragged = |i: &usize| self.schema.fields[*i].ragged();
         let items: Vec<u64> =
@@ -123,7 +124,7 @@ impl Group {
         for (number, (coding, last)) in codings.iter().zip(last).enumerate() {
             let Pending { mut codes, lengths, items: items_here } =
                 std::mem::take(&mut self.fields[number]);
-            let codes = match codes.is_empty() {
+            let mut codes = match codes.is_empty() {
                 true => Cow::Borrowed(*last),
                 false => {
                     codes.extend_from_slice(last);
@@ -134,36 +135,63 @@ impl Group {
             let head = SegmentHead { first_sample: 0, samples, lengths, codebook: Vec::new() };
             let end = (number == codings.len() - 1).then(|| items.clone());
             let queued = Queued { field: number, place: 0, head, end };
-            hand_on(queued, coding, items_here as usize, codes, encoder)?;
+            hand_on(queued, coding, items_here as usize, line, |line, range| match &mut codes {
+                Cow::Owned(codes) if range.len() == codes.len() => std::mem::take(codes).into(),
+                codes => copied(line, &codes[range]),
+            })?;
         }
         Ok(())
     }
+
+    /// Samples that it has.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+}
+
+/// Hands on a whole group of which `parts` has each field's codes; none of them is ragged.
+pub fn hand_on_borrowed<'a>(
+    codings: &[Coding],
+    samples: u64,
+    parts: &[Batch<'a>],
+    line: &mut Line<'_, 'a>,
+) -> Result<()> {
+    for (field, (coding, part)) in codings.iter().zip(parts).enumerate() {
+        let head = SegmentHead { first_sample: 0, samples, lengths: None, codebook: Vec::new() };
+        let end = (field == codings.len() - 1).then(Vec::new);
+        let queued = Queued { field, place: 0, head, end };
+        hand_on(queued, coding, samples as usize, line, |line, range| {
+            let codes = &part.codes[range];
+            // Where symbols differ from codes they need memory of their own.
+            if coding.symbols_are_codes() { Cow::Borrowed(codes) } else { copied(line, codes) }
+        })?;
+    }
+    Ok(())
 }
 
 /// Gives a group's codes of a field to the encoder, segment by segment.
-fn hand_on(
+fn hand_on<'a>(
     whole: Queued,
     coding: &Coding,
     items: usize,
-    mut codes: Cow<[u8]>,
-    encoder: &mut Encoder,
+    line: &mut Line<'_, 'a>,
+    mut codes: impl FnMut(&Line<'_, 'a>, Range<usize>) -> Cow<'a, [u8]>,
 ) -> Result<()> {
     let ranges: Vec<_> = segment_ranges(coding, items).collect();
     let last = ranges.len() - 1;
     for (number, blocks) in ranges.into_iter().enumerate() {
-        encoder.make_room()?;
-        let segment = match &mut codes {
-            Cow::Owned(codes) if last == 0 => std::mem::take(codes),
-            codes => {
-                let codes = &codes[coding.cut().symbols_of(&blocks, items)];
-                let mut memory = encoder.memory(codes.len());
-                memory.extend_from_slice(codes);
-                memory
-            }
-        };
+        line.make_room()?;
+        let codes = codes(line, coding.cut().symbols_of(&blocks, items));
         let end = whole.end.clone().filter(|_| number == last);
         let queued = Queued { place: blocks.start, head: whole.head.clone(), end, ..whole };
-        encoder.push(queued, Segment { blocks, items, codes: Cow::Owned(segment) });
+        line.push(queued, Segment { blocks, items, codes });
     }
     Ok(())
+}
+
+/// Codes in memory that is used again.
+fn copied<'a>(line: &Line<'_, 'a>, codes: &[u8]) -> Cow<'a, [u8]> {
+    let mut memory = line.memory(codes.len());
+    memory.extend_from_slice(codes);
+    memory.into()
 }

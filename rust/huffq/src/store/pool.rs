@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::{mem, process};
+use std::{io, mem, process};
 
 use super::schema::Coding;
 use super::slots::{Slots, Task};
@@ -12,30 +12,31 @@ use crate::error::Result;
 use crate::parallel::{self, Threads};
 use crate::segment::{EncodedBlock, EncodedSegment, Form, Prepared, Segment};
 
-/// Encodes segments; they come out in the order in which they went in.
-///
-/// Dropping it in a process that was forked from its own leaves the threads alone: they are not
-/// there.
-pub struct Pool {
-    shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
+/// Segments that threads encode; they come out in the order in which they went in.
+pub struct Queue<'a> {
+    codings: Arc<[Coding]>,
     /// Segments that it takes before one must be taken out.
     capacity: usize,
-    process: u32,
-}
-
-struct Shared {
-    codings: Arc<[Coding]>,
-    state: Mutex<State>,
+    state: Mutex<State<'a>>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    slots: Slots,
+struct State<'a> {
+    slots: Slots<'a>,
     closed: bool,
     /// A worker panicked.
     broken: bool,
+}
+
+/// A queue, and threads that live as long as it does.
+///
+/// Dropping it in a process that was forked from its own leaves the threads alone: they are not
+/// there.
+pub struct Pool {
+    queue: Arc<Queue<'static>>,
+    workers: Vec<JoinHandle<()>>,
+    process: u32,
 }
 
 impl Pool {
@@ -43,59 +44,18 @@ impl Pool {
     pub fn new(codings: Arc<[Coding]>, threads: Threads) -> Result<Self> {
         let threads = parallel::count(threads);
         let backend = Backend::current()?;
-        let state = Mutex::default();
-        let shared = Arc::new(Shared { codings, state, changed: Condvar::new() });
+        let queue = Arc::new(Queue::new(codings, threads));
         let worker = |_| {
-            let shared = shared.clone();
-            thread::Builder::new().spawn(move || shared.work(backend)).ok()
+            let queue = queue.clone();
+            thread::Builder::new().spawn(move || queue.work(backend)).ok()
         };
         let workers: Vec<_> = (0..threads).map_while(worker).collect();
-        if workers.is_empty() {
-            return Err(std::io::Error::from(std::io::ErrorKind::WouldBlock).into());
-        }
-        // Training is one thread's work: several segments at a time keep the others busy.
-        let capacity = 2 + threads.div_ceil(4);
-        Ok(Self { shared, workers, capacity, process: process::id() })
+        demand_one(workers.len())?;
+        Ok(Self { queue, workers, process: process::id() })
     }
 
-    /// Whether a segment must be taken out before the next one goes in.
-    pub fn full(&self) -> bool {
-        self.shared.lock().slots.len() >= self.capacity
-    }
-
-    /// Empty memory for `len` codes: that of a segment that is done, if there is one.
-    pub fn memory(&self, len: usize) -> Vec<u8> {
-        self.shared.lock().slots.memory(len)
-    }
-
-    /// Puts a segment of a field in.
-    pub fn push(&self, field: usize, segment: Segment<'static>) {
-        match &self.shared.codings[field] {
-            Coding::Codes(_) => self.shared.lock().slots.push(field, segment),
-            Coding::Raw(cut) => {
-                let start = cut.symbols_of(&segment.blocks, segment.items).start;
-                let block = |block| {
-                    let bytes = cut.symbols(block, segment.items);
-                    EncodedBlock::raw(&segment.codes[bytes.start - start..bytes.end - start])
-                };
-                let blocks = segment.blocks.clone().map(block).collect();
-                self.shared.lock().slots.push_done(EncodedSegment::raw(blocks));
-            }
-        }
-        self.shared.changed.notify_all();
-    }
-
-    /// Takes the first segment out: waits for it if `wait`; `None` if there is none that is ready.
-    pub fn pop(&self, wait: bool) -> Option<Result<EncodedSegment>> {
-        let mut state = self.shared.lock();
-        loop {
-            assert!(!state.broken, "a thread that encodes has panicked");
-            let first = state.slots.pop();
-            if first.is_some() || !wait || state.slots.is_empty() {
-                return first;
-            }
-            state = self.shared.wait(state);
-        }
+    pub fn queue(&self) -> &Queue<'static> {
+        &self.queue
     }
 }
 
@@ -105,12 +65,7 @@ impl Drop for Pool {
             mem::forget(mem::take(&mut self.workers));
             return;
         }
-        {
-            let mut state = self.shared.lock();
-            state.closed = true;
-            state.slots.clear();
-        }
-        self.shared.changed.notify_all();
+        self.queue.close();
         for worker in self.workers.drain(..) {
             // One that panicked has told so already.
             let _ = worker.join();
@@ -118,12 +73,91 @@ impl Drop for Pool {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+/// Works with a queue whose threads live for this call only, so that its segments can be borrowed.
+pub fn with_queue<'a, T>(
+    codings: Arc<[Coding]>,
+    threads: Threads,
+    work: impl FnOnce(&Queue<'a>) -> Result<T>,
+) -> Result<T> {
+    let threads = parallel::count(threads);
+    let backend = Backend::current()?;
+    let queue = Queue::new(codings, threads);
+    thread::scope(|scope| {
+        // Whatever becomes of the work, the threads come to their end.
+        let closing = Closing(&queue);
+        let worker = |_| thread::Builder::new().spawn_scoped(scope, || queue.work(backend)).ok();
+        demand_one((0..threads).map_while(worker).count())?;
+        let result = work(closing.0);
+        drop(closing);
+        result
+    })
+}
+
+fn demand_one(workers: usize) -> io::Result<()> {
+    if workers > 0 { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+}
+
+impl<'a> Queue<'a> {
+    fn new(codings: Arc<[Coding]>, threads: usize) -> Self {
+        // Training is one thread's work: several segments at a time keep the others busy.
+        let capacity = 2 + threads.div_ceil(4);
+        Self { codings, capacity, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Whether a segment must be taken out before the next one goes in.
+    pub fn full(&self) -> bool {
+        self.lock().slots.len() >= self.capacity
+    }
+
+    /// Empty memory for `len` codes: that of a segment that is done, if there is one.
+    pub fn memory(&self, len: usize) -> Vec<u8> {
+        self.lock().slots.memory(len)
+    }
+
+    /// Puts a segment of a field in.
+    pub fn push(&self, field: usize, segment: Segment<'a>) {
+        match &self.codings[field] {
+            Coding::Codes(_) => self.lock().slots.push(field, segment),
+            Coding::Raw(cut) => {
+                let start = cut.symbols_of(&segment.blocks, segment.items).start;
+                let block = |block| {
+                    let bytes = cut.symbols(block, segment.items);
+                    EncodedBlock::raw(&segment.codes[bytes.start - start..bytes.end - start])
+                };
+                let blocks = segment.blocks.clone().map(block).collect();
+                self.lock().slots.push_done(EncodedSegment::raw(blocks));
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    /// Takes the first segment out: waits for it if `wait`; `None` if there is none that is ready.
+    pub fn pop(&self, wait: bool) -> Option<Result<EncodedSegment>> {
+        let mut state = self.lock();
+        loop {
+            assert!(!state.broken, "a thread that encodes has panicked");
+            let first = state.slots.pop();
+            if first.is_some() || !wait || state.slots.is_empty() {
+                return first;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Throws away what is in it, and lets its threads end.
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.slots.clear();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'g>(&self, state: MutexGuard<'g, State<'a>>) -> MutexGuard<'g, State<'a>> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,6 +168,7 @@ impl Shared {
         }
     }
 
+    /// What a thread does until the queue is closed.
     fn work(&self, backend: Backend) {
         let alarm = Alarm(self);
         let mut coder = Coder::new(backend);
@@ -167,10 +202,19 @@ impl Shared {
     }
 }
 
-/// Wakes those who wait for a worker that panics.
-struct Alarm<'a>(&'a Shared);
+/// Closes a queue.
+struct Closing<'q, 'a>(&'q Queue<'a>);
 
-impl Drop for Alarm<'_> {
+impl Drop for Closing<'_, '_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Wakes those who wait for a worker that panics.
+struct Alarm<'q, 'a>(&'q Queue<'a>);
+
+impl Drop for Alarm<'_, '_> {
     fn drop(&mut self) {
         self.0.lock().broken = true;
         self.0.changed.notify_all();

@@ -53,7 +53,7 @@ pub fn next_shard(folder: &Path) -> Result<u64> {
     let mut next = 0;
     for entry in fs::read_dir(folder)? {
         let number = entry?.file_name().to_str().and_then(shard_number);
-        next = next.max(number.map_or(0, |number| number + 1));
+        next = next.max(number.map_or(0, |number| number.saturating_add(1)));
     }
     Ok(next)
 }

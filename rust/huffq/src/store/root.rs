@@ -83,7 +83,7 @@ impl Root {
             let counts = (0..coding.alphabet_size()).map(|_| cursor.u64());
             Ok(Totals { items, bytes, counts: counts.collect::<Result<_>>()? })
         };
-        let totals = codings.iter().map(read_totals).collect::<Result<_>>()?;
+        let totals: Vec<Totals> = codings.iter().map(read_totals).collect::<Result<_>>()?;
         let ragged = schema.fields.iter().filter(|field| field.ragged()).count();
         if !cursor.remaining().is_multiple_of(group_len(ragged)) {
             return Err(corrupt("its length does not fit its fields"));
@@ -105,13 +105,42 @@ impl Root {
             if !added.is_some_and(|n| (1..=MAX_GROUP_SAMPLES).contains(&n)) {
                 return Err(corrupt("a group has an impossible number of samples"));
             }
-            if items.iter().zip(&before.items).any(|(after, before)| after < before) {
+            let added_items =
+                items.iter().zip(&before.items).map(|(n, before)| n.checked_sub(*before));
+            let Some(added_items) = added_items.collect::<Option<Vec<_>>>() else {
                 return Err(corrupt("a group has fewer than no tokens"));
+            };
+            let counts = item_counts(&schema, samples - before.samples, &added_items);
+            if !counts.zip(&codings).all(|(items, coding)| can_list(page.len, items, coding)) {
+                return Err(corrupt("a group has more blocks than its page can list"));
             }
             groups.push(GroupEntry { page, samples, items });
         }
+        let none = GroupEntry { items: vec![0; ragged], ..GroupEntry::default() };
+        let last = groups.last().unwrap_or(&none);
+        if !item_counts(&schema, last.samples, &last.items).eq(totals.iter().map(|t| t.items)) {
+            return Err(corrupt("its fields have not as many items as its groups"));
+        }
         Ok((schema, codings, Self { groups, totals }))
     }
+}
+
+/// The items of each field where there are so many samples, and so many items of the ragged fields.
+fn item_counts(schema: &Schema, samples: u64, ragged: &[u64]) -> impl Iterator<Item = u64> {
+    let mut ragged = ragged.iter();
+    schema.fields.iter().map(move |field| match field.ragged() {
+        true => *ragged.next().expect("there is a number for each"),
+        false => samples,
+    })
+}
+
+/// Whether a page of `len` bytes can list the blocks of so many items, each of which takes a byte of
+/// it or more. If so, their symbols can be numbered too.
+fn can_list(len: u32, items: u64, coding: &Coding) -> bool {
+    let cut = coding.cut();
+    let items = usize::try_from(items).ok();
+    let numbered = items.filter(|n| n.checked_mul(cut.item_len().max(1)).is_some());
+    numbered.is_some_and(|items| cut.blocks(items) <= len as usize)
 }
 
 /// Bytes of a group's entry in a file of so many ragged fields.

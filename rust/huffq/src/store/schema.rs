@@ -20,6 +20,9 @@ pub(super) const MAX_GROUP_SAMPLES: u64 = 1 << 20;
 /// Symbols of all fields together up to which a group takes samples.
 pub(super) const GROUP_SYMBOLS: u64 = 1 << 26;
 
+/// Most axes of a sample: numpy's arrays have up to 64, one of which is that of the samples.
+const MAX_SAMPLE_AXES: usize = 63;
+
 /// The fields of a file, in order, and what its writer says about it.
 ///
 /// Serialised as JSON. `attributes`, `dtype` and `metadata` are free-form JSON that is kept as it
@@ -106,6 +109,14 @@ impl Coding {
         match self {
             Self::Codes(form) => &form.cut,
             Self::Raw(cut) => cut,
+        }
+    }
+
+    /// Whether each code is its own symbol.
+    pub(super) fn symbols_are_codes(&self) -> bool {
+        match self {
+            Self::Codes(form) => form.alphabet.symbols_are_codes(),
+            Self::Raw(_) => true,
         }
     }
 
@@ -198,6 +209,10 @@ impl FieldSchema {
     }
 
     fn checked(&mut self, level: Level) -> Result<Coding> {
+        if self.sample_shape.len() > MAX_SAMPLE_AXES {
+            let axes = self.sample_shape.len();
+            return Err(Error::argument("number of axes of a sample", axes, "be at most 63"));
+        }
         let extents = &self.sample_shape[usize::from(self.ragged())..];
         let shape = extents.iter().map(|&len| usize::try_from(len?).ok());
         let Some(mut shape) = shape.collect::<Option<Vec<usize>>>() else {

@@ -12,24 +12,24 @@ const MOST_SPARE: usize = 3;
 
 /// A queue of segments; those in front leave when they are encoded.
 #[derive(Default)]
-pub struct Slots {
-    slots: VecDeque<Slot>,
+pub struct Slots<'a> {
+    slots: VecDeque<Slot<'a>>,
     /// Number of the slot in front.
     front: u64,
     /// Memory of coded segments that are done.
     spare: VecDeque<Vec<u8>>,
 }
 
-enum Slot {
-    Waiting(usize, Segment<'static>),
+enum Slot<'a> {
+    Waiting(usize, Segment<'a>),
     Preparing,
-    Coding(Work),
+    Coding(Work<'a>),
     Done(Result<EncodedSegment>),
 }
 
-struct Work {
+struct Work<'a> {
     field: usize,
-    prepared: Arc<Prepared<'static>>,
+    prepared: Arc<Prepared<'a>>,
     /// The next block to be begun.
     next: usize,
     blocks: Vec<Option<EncodedBlock>>,
@@ -38,12 +38,12 @@ struct Work {
 }
 
 /// What a worker has to do, for the slot of a number.
-pub enum Task {
-    Prepare { slot: u64, field: usize, segment: Segment<'static> },
-    Encode { slot: u64, field: usize, prepared: Arc<Prepared<'static>>, block: usize, alone: bool },
+pub enum Task<'a> {
+    Prepare { slot: u64, field: usize, segment: Segment<'a> },
+    Encode { slot: u64, field: usize, prepared: Arc<Prepared<'a>>, block: usize, alone: bool },
 }
 
-impl Slots {
+impl<'a> Slots<'a> {
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -67,7 +67,7 @@ impl Slots {
     }
 
     /// Puts a segment of a field in.
-    pub fn push(&mut self, field: usize, segment: Segment<'static>) {
+    pub fn push(&mut self, field: usize, segment: Segment<'a>) {
         self.slots.push_back(Slot::Waiting(field, segment));
     }
 
@@ -91,7 +91,7 @@ impl Slots {
     }
 
     /// What is to be done first.
-    pub fn claim(&mut self) -> Option<Task> {
+    pub fn claim(&mut self) -> Option<Task<'a>> {
         for (slot, number) in self.slots.iter_mut().zip(self.front..) {
             match slot {
                 Slot::Waiting(..) => {
@@ -113,12 +113,12 @@ impl Slots {
     }
 
     /// The slot of that number, unless it was thrown away.
-    fn slot(&mut self, number: u64) -> Option<&mut Slot> {
+    fn slot(&mut self, number: u64) -> Option<&mut Slot<'a>> {
         self.slots.get_mut(usize::try_from(number.checked_sub(self.front)?).ok()?)
     }
 
     /// Takes what came of preparing a segment.
-    pub fn prepared(&mut self, number: u64, field: usize, prepared: Result<Prepared<'static>>) {
+    pub fn prepared(&mut self, number: u64, field: usize, prepared: Result<Prepared<'a>>) {
         let Some(slot) = self.slot(number) else { return };
         *slot = match prepared {
             Err(error) => Slot::Done(Err(error)),
@@ -144,11 +144,11 @@ impl Slots {
         }
     }
 
-    /// Keeps the memory of a slot's codes, unless another slot goes on with them.
+    /// Keeps the memory of a slot's codes if it is its own, unless another slot goes on with them.
     fn keep_memory(&mut self, slot: Slot) {
         let Slot::Coding(work) = slot else { return };
-        let Some(prepared) = Arc::into_inner(work.prepared) else { return };
-        let mut memory = prepared.into_memory();
+        let prepared = Arc::into_inner(work.prepared);
+        let Some(mut memory) = prepared.and_then(Prepared::into_memory) else { return };
         memory.clear();
         self.spare.push_back(memory);
         if self.spare.len() > MOST_SPARE {
@@ -157,8 +157,8 @@ impl Slots {
     }
 }
 
-impl Slot {
-    fn begin(field: usize, prepared: Arc<Prepared<'static>>, alone: bool) -> Self {
+impl<'a> Slot<'a> {
+    fn begin(field: usize, prepared: Arc<Prepared<'a>>, alone: bool) -> Self {
         let left = prepared.blocks();
         let blocks = (0..left).map(|_| None).collect();
         let mut slot = Self::Coding(Work { field, prepared, next: 0, blocks, left, alone });

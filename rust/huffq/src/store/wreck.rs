@@ -12,7 +12,7 @@ use super::read::{decode_body, zeros};
 use super::recover::Watch;
 use super::root::parse_schema;
 use super::scan::{Found, scan};
-use super::schema::{Coding, Schema};
+use super::schema::{Coding, FieldSchema, Schema};
 use super::segment_head::SegmentHead;
 use super::source::{ReadAt, read_bytes};
 use crate::Backend;
@@ -146,7 +146,9 @@ impl Wreck {
         let mut group = None;
         for (&(field, place), &entry) in &remains.segments {
             let tag = Tag { kind: Kind::Segment, field, group: number, place };
-            let ragged = fields.get(usize::from(field))?.ragged();
+            let Some(ragged) = fields.get(usize::from(field)).map(FieldSchema::ragged) else {
+                continue;
+            };
             let Ok(payload) = self.payload(file, tag, entry) else { continue };
             let Ok(head) = SegmentHead::parse(&payload, ragged) else { continue };
             group.get_or_insert((head.first_sample, head.samples));

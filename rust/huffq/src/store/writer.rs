@@ -1,13 +1,14 @@
 //! Samples in, finished files out.
 
 use std::path::Path;
+use std::process;
 use std::sync::Arc;
 
 use super::batch::{self, Batch};
 use super::encoder::Encoder;
 use super::files::{FieldSummary, Files, ShardSummary, Unfinished};
-use super::group::Group;
-use super::schema::{Coding, Schema};
+use super::group::{self, Group};
+use super::schema::{Coding, FieldSchema, GROUP_SYMBOLS, Schema};
 use super::{Shards, resume};
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
@@ -28,6 +29,7 @@ pub struct Writer {
     samples: u64,
     /// None once a write has failed: half a record may be there, and what belongs behind it is lost.
     encoder: Option<Encoder>,
+    process: u32,
 }
 
 /// What [`Writer::finish`] reports.
@@ -97,7 +99,7 @@ impl Writer {
         let files = files(schema.clone(), codings.clone())?;
         let encoder = Some(Encoder::new(codings.clone(), threads, files)?);
         let group = Group::new(schema.clone(), codings.clone());
-        Ok(Self { schema, codings, group, samples, encoder })
+        Ok(Self { schema, codings, group, samples, encoder, process: process::id() })
     }
 
     /// The schema, defaults filled in.
@@ -119,16 +121,82 @@ impl Writer {
     /// given up then, and every further call returns [`Error::GivenUp`].
     pub fn write(&mut self, samples: usize, batch: &[Batch]) -> Result<()> {
         let (fields, codings) = (&self.schema.fields, &*self.codings);
-        batch::check(batch, samples, self.samples, fields, codings)?;
-        let mut encoder = self.encoder.take().ok_or(Error::GivenUp)?;
+        batch::check_lens(batch, samples, fields, codings)?;
+        batch::check_codes(batch, self.samples, fields, codings)?;
+        let mut encoder = self.take_encoder()?;
         let (mut rest, mut left) = (batch.to_vec(), samples);
+        let mut line = encoder.line();
         while left > 0 {
-            left -= self.group.take(&mut rest, left, &mut encoder)?;
+            left -= self.group.take(&mut rest, left, &mut line)?;
         }
-        encoder.put_ready()?;
+        line.put_ready()?;
         self.samples += samples as u64;
         self.encoder = Some(encoder);
         Ok(())
+    }
+
+    /// Appends the first of `samples` samples, and returns how many: whole groups, coded where they
+    /// lie and written when it returns, or fewer as [`write`](Self::write) takes them. For a source
+    /// that has no more to compute: that spares it the copy.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), but the writer is also given up if a code is outside its alphabet.
+    pub fn write_borrowed(&mut self, samples: usize, batch: &[Batch]) -> Result<usize> {
+        let (schema, codings) = (self.schema.clone(), self.codings.clone());
+        let (fields, codings) = (&schema.fields, &*codings);
+        batch::check_lens(batch, samples, fields, codings)?;
+        let mut rest = batch.to_vec();
+        let groups = self.borrowed_groups(samples);
+        if groups == 0 {
+            let taken = self.to_whole_group(samples);
+            self.write(taken, &batch::take(&mut rest, taken, codings))?;
+            return Ok(taken);
+        }
+        let group = self.schema.group_samples as usize;
+        let mut encoder = self.take_encoder()?;
+        let written = encoder.borrowing(|line| {
+            (0..groups).try_for_each(|_| {
+                let parts = batch::take(&mut rest, group, codings);
+                group::hand_on_borrowed(codings, group as u64, &parts, line)
+            })
+        });
+        let taken = groups * group;
+        if let Err(error) = written {
+            // Threads know a code's place in its segment only.
+            let batch = batch::take(&mut batch.to_vec(), taken, codings);
+            batch::check_codes(&batch, self.samples, fields, codings)?;
+            return Err(error);
+        }
+        self.samples += taken as u64;
+        self.encoder = Some(encoder);
+        Ok(taken)
+    }
+
+    /// The encoder, for work after which it is to be put back.
+    fn take_encoder(&mut self) -> Result<Encoder> {
+        if self.process != process::id() {
+            // Its threads are not here, and its files are another's.
+            let expected = "be one that began in this process";
+            return Err(Error::argument("writer", "from before a fork", expected));
+        }
+        self.encoder.take().ok_or(Error::GivenUp)
+    }
+
+    /// Groups of `samples` samples that are coded where they lie.
+    fn borrowed_groups(&self, samples: usize) -> usize {
+        let Schema { fields, group_samples, .. } = &*self.schema;
+        if self.group.samples() > 0 || fields.iter().any(FieldSchema::ragged) {
+            return 0;
+        }
+        let sample_len = self.codings.iter().map(|coding| coding.cut().item_len() as u64).sum();
+        let most = GROUP_SYMBOLS / group_samples.saturating_mul(sample_len).max(1);
+        (samples as u64 / group_samples).min(most.max(1)) as usize
+    }
+
+    /// How many of `samples` samples it takes to end the group at hand.
+    fn to_whole_group(&self, samples: usize) -> usize {
+        let left = self.schema.group_samples - self.group.samples();
+        if self.group.samples() > 0 { left.min(samples as u64) as usize } else { samples }
     }
 
     /// Writes the last group and the index, syncs, and gives the file its name.
@@ -136,8 +204,8 @@ impl Writer {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn finish(mut self) -> Result<Summary> {
-        let mut encoder = self.encoder.take().ok_or(Error::GivenUp)?;
-        self.group.close(&mut encoder)?;
+        let mut encoder = self.take_encoder()?;
+        self.group.close(&mut encoder.line())?;
         let (shards, fields) = encoder.finish()?;
         Ok(Summary { samples: self.samples, shards, fields })
     }
@@ -148,7 +216,7 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`]; [`Error::GivenUp`] after a write that failed, which has left them already.
     pub fn suspend(mut self) -> Result<u64> {
-        self.encoder.take().ok_or(Error::GivenUp)?.suspend()
+        self.take_encoder()?.suspend()
     }
 }
 
