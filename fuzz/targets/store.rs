@@ -30,9 +30,13 @@ fuzz_target!(|data: &[u8]| {
     let _ = reader.verify_front();
     for field in 0..reader.schema().fields.len() {
         let items = reader.items(field);
-        let len = reader.codings()[field].cut().item_len().checked_mul(items as usize);
-        if let Some(len) = len.filter(|&len| len <= MAX_BYTES) {
-            let _ = reader.read(field, std::slice::from_ref(&(0..items)), &mut vec![0; len], None);
+        let item_len = reader.codings()[field].cut().item_len();
+        let len = |items: u64| item_len.checked_mul(items as usize).filter(|&len| len <= MAX_BYTES);
+        for items in [items, items.min(1)] {
+            if let Some(len) = len(items) {
+                let range = 0..items;
+                let _ = reader.read(field, std::slice::from_ref(&range), &mut vec![0; len], None);
+            }
         }
         let samples: Vec<u64> = (0..reader.samples().min(100)).collect();
         let _ = reader.sample_items(field, &samples);
