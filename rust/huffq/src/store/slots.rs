@@ -176,3 +176,81 @@ impl<'a> Slot<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::segment::Form;
+    use crate::{Alphabet, Axes, Backend, Cut, Level};
+
+    const ITEMS: usize = 100_000;
+
+    fn form() -> Form {
+        let cut = Cut::samples(&[], Axes::default(), 1 << 16).unwrap();
+        Form { level: Level::Fast, alphabet: Alphabet::new(4, false).unwrap(), cut }
+    }
+
+    /// A segment of two blocks.
+    fn segment() -> Segment<'static> {
+        Segment { blocks: 0..2, items: ITEMS, codes: vec![3; ITEMS].into() }
+    }
+
+    fn block() -> EncodedBlock {
+        EncodedBlock::raw(&[7])
+    }
+
+    /// The number of a slot whose segment was put in and prepared.
+    fn prepared(slots: &mut Slots) -> u64 {
+        slots.push(0, segment());
+        let tasks = std::iter::from_fn(|| slots.claim());
+        let waits = |task| match task {
+            Task::Prepare { slot, field, segment } => Some((slot, field, segment)),
+            Task::Encode { .. } => None,
+        };
+        let (slot, field, segment) = tasks.filter_map(waits).next().unwrap();
+        let backend = Backend::current().unwrap();
+        slots.prepared(slot, field, Prepared::new(backend, &form(), segment));
+        slot
+    }
+
+    #[test]
+    fn segments_leave_in_order_and_their_memory_is_used_again() {
+        let mut slots = Slots::default();
+        let (first, second) = (prepared(&mut slots), prepared(&mut slots));
+        for slot in [second, first] {
+            assert!(slots.pop().is_none(), "the first one is not encoded");
+            slots.encoded(slot, 1, Ok(block()));
+            slots.encoded(slot, 0, Ok(block()));
+        }
+        assert_eq!(slots.pop().unwrap().unwrap().blocks.len(), 2);
+        assert_eq!(slots.pop().unwrap().unwrap().blocks.len(), 2);
+        assert!(slots.pop().is_none() && slots.is_empty());
+        assert_eq!(slots.spare.len(), 2);
+        assert!(slots.memory(ITEMS).capacity() >= ITEMS && slots.spare.len() == 1);
+        assert!(slots.memory(ITEMS / 4).capacity() < ITEMS && slots.spare.len() == 1);
+    }
+
+    #[test]
+    fn an_error_is_what_becomes_of_a_segment() {
+        let mut slots = Slots::default();
+        let slot = prepared(&mut slots);
+        slots.encoded(slot, 0, Err(Error::corrupt("block", "it is a test")));
+        slots.encoded(slot, 1, Ok(block()));
+        assert!(slots.pop().unwrap().is_err());
+    }
+
+    #[test]
+    fn what_comes_for_segments_thrown_away_is_thrown_away() {
+        let mut slots = Slots::default();
+        let old = prepared(&mut slots);
+        slots.clear();
+        let new = prepared(&mut slots);
+        slots.encoded(old, 0, Ok(block()));
+        slots.encoded(old, 1, Ok(block()));
+        assert!(slots.pop().is_none());
+        slots.encoded(new, 0, Ok(block()));
+        slots.encoded(new, 1, Ok(block()));
+        assert!(slots.pop().is_some());
+    }
+}
