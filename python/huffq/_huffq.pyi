@@ -61,7 +61,8 @@ class CodeTable:
             max_length: 1 to 15, in bits.
 
         Raises:
-            ValueError: A count is negative, or `max_length` too small for the symbols that occur.
+            ValueError: A count is negative, their sum 2^56 or more, or `max_length` too small for
+                the symbols that occur.
         """
 
     @staticmethod

@@ -25,16 +25,16 @@ pub fn optimal(counts: &[u64], max_length: u8) -> Result<Vec<u8>> {
 }
 
 /// Sums of counts below this leave room for the weights of packages, and for a symbol beside a count.
-const MAX_SUM: u64 = 1 << 56;
+const MAX_SUM: u128 = 1 << 56;
 
 /// A used symbol: its count, and itself.
 type Leaf = (u64, usize);
 
 /// The used symbols by count, those of equal counts by symbol.
 fn leaves(counts: &[u64]) -> Result<Vec<Leaf>> {
-    let sum = counts.iter().try_fold(0u64, |sum, &count| sum.checked_add(count));
-    if sum.is_none_or(|sum| sum >= MAX_SUM) {
-        return Err(Error::argument("counts", "their sum", "be below 2^56"));
+    let sum: u128 = counts.iter().copied().map(u128::from).sum();
+    if sum >= MAX_SUM {
+        return Err(Error::argument("sum of counts", sum, "be below 2^56"));
     }
     let used = counts.iter().zip(0usize..).filter(|&(&count, _)| count > 0);
     if counts.len() > 256 {
@@ -214,7 +214,7 @@ mod tests {
         for counts in [vec![1 << 59; 256], vec![u64::MAX; 2], vec![1 << 55; 2]] {
             for make in [package_merge, optimal] {
                 let error = make(&counts, 12).unwrap_err();
-                assert!(matches!(error, Error::InvalidArgument { name: "counts", .. }));
+                assert!(matches!(error, Error::InvalidArgument { name: "sum of counts", .. }));
             }
         }
         assert_eq!(optimal(&[1 << 55, 1, 1], 12).unwrap(), [1, 2, 2]);
