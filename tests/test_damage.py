@@ -220,12 +220,8 @@ def hostile() -> Iterator[tuple[str, bytes]]:
         "fewer samples than before",
         file_of(schema, page, [(start, 40, 5), (start + 40, 9, 4)], totals_of(4)),
     )
-    for items in (1 << 44, 1 << 63, (1 << 64) - 1):
-        tokens = schema_of(sample_shape=[None, 1 << 20])
-        start = 24 + 24 + len(tokens)
-        groups = [(start, len(page), 1, items)]
-        yield "tokens beyond numbers", file_of(tokens, page, groups, totals_of(items))
-    yield "a shape of many axes", file_of(schema_of(sample_shape=[1] * 60_000), b"", [], b"")
+    axes = schema_of(sample_shape=[1] * 60_000)
+    yield "a shape of many axes", file_of(axes, b"", [], totals_of(0))
     yield "a root that is too short", file_of(schema, page, [], totals_of(0)[:-1])
     yield "an element of terabytes", file_of(
         json.dumps({"fields": [{"name": "f", "item_bytes": 1 << 40, "dtype": "<i4",
@@ -247,6 +243,17 @@ def test_hostile_files_are_refused_at_once(path: Path, data: bytes) -> None:
         huffq.recover(path, path.with_name("new.huffq"))
     assert time.perf_counter() - begin < 0.2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8192
+
+
+@pytest.mark.parametrize("tokens", [1 << 44, 1 << 63, (1 << 64) - 1])
+def test_tokens_beyond_numbers_are_refused_on_opening(path: Path, tokens: int) -> None:
+    schema = schema_of(sample_shape=[None, 1 << 20])
+    start = 24 + 24 + len(schema)
+    page = record(4, struct.pack("<Q", start))
+    entries = [(start, len(page), 1, tokens)]
+    path.write_bytes(file_of(schema, page, entries, totals_of(tokens)))
+    with pytest.raises(huffq.CorruptFileError, match="more blocks than its page can list"):
+        huffq.open(path)
 
 
 def test_names_of_a_megabyte_are_read(path: Path) -> None:

@@ -573,12 +573,17 @@ def test_a_fork_does_not_touch_its_parents_writer(path: Path) -> None:
     writer.write({name: x[:10] for name, x in SOURCE.items()})
     child = os.fork()
     if child == 0:
-        for work in (lambda: writer.write(SOURCE), writer.close):
-            with pytest.raises(ValueError, match="from before a fork"):
-                work()
-        writer.suspend()
-        del writer
-        os._exit(0)
+        status = 1
+        try:
+            for work in (lambda: writer.write(SOURCE), writer.close):
+                with pytest.raises(ValueError, match="from before a fork"):
+                    work()
+            writer.suspend()
+            del writer
+            status = 0
+        finally:
+            # Whatever failed, the child must not go on with the tests.
+            os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     writer.close()
     assert_same(path, {name: x[:10] for name, x in SOURCE.items()})

@@ -7,8 +7,7 @@
 //!          serial     code lengths, 4 bits for each symbol of the alphabet (the even symbol's
 //!                     high), then the payload of the serial layout
 //!          pivot      code lengths likewise, then the payload of the pivot layout
-//!          nested     whole samples under the segment's codebook, see `dense`
-//!                     and `max`
+//!          nested     whole samples under the segment's codebook, see `dense`, `max`
 //! ```
 //!
 //! Number of symbols and alphabet are known from outside. The form is a pure function of both and

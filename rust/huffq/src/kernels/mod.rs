@@ -157,8 +157,7 @@ macro_rules! dispatch {
 impl Backend {
     /// Merges two sequences under a mask: bit `i` of `mask` (from each byte's least significant
     /// bit on) says whether `out[i]` is the next byte of `right` or of `left`. Returns how many
-    /// came from `right`. Vector kernels fetch a line of what lies `ahead` at
-    /// every step.
+    /// came from `right`. Vector kernels fetch a line of what lies `ahead` at every step.
     ///
     /// # Panics
     /// If `mask` has not one bit per byte of `out`, or `left` or `right` not [`SLACK`] bytes more
