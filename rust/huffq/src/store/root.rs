@@ -90,12 +90,13 @@ impl Root {
         }
         let mut groups: Vec<GroupEntry> =
             Vec::with_capacity(cursor.remaining() / group_len(ragged));
+        // What there is before the first group.
+        let none = GroupEntry { items: vec![0; ragged], ..GroupEntry::default() };
         while cursor.remaining() > 0 {
             let page = Entry { offset: cursor.u64()?, len: cursor.u32()? };
             let samples = cursor.u64()?;
             let items = (0..ragged).map(|_| cursor.u64()).collect::<Result<Vec<_>>>()?;
-            let first = GroupEntry { items: vec![0; ragged], ..GroupEntry::default() };
-            let before = groups.last().unwrap_or(&first);
+            let before = groups.last().unwrap_or(&none);
             let least = before.page.end().max(HEADER_LEN as u64);
             let stop = page.offset.checked_add(page.len.into());
             if page.offset < least || stop.is_none_or(|stop| stop > end) {
@@ -116,7 +117,6 @@ impl Root {
             }
             groups.push(GroupEntry { page, samples, items });
         }
-        let none = GroupEntry { items: vec![0; ragged], ..GroupEntry::default() };
         let last = groups.last().unwrap_or(&none);
         if !item_counts(&schema, last.samples, &last.items).eq(totals.iter().map(|t| t.items)) {
             return Err(corrupt("its fields have not as many items as its groups"));
