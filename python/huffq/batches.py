@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from huffq.field import Field
     from huffq.shards import Shards
 
-_CHUNK_BYTES = 1 << 21
+_CHUNK_BYTES = 1 << 19
 """Bytes of samples that a thread decodes at once, about."""
 
 
@@ -46,9 +45,7 @@ class Ahead:
             joined = [_join(*pair) for pair in zip(rest, chunk, strict=True)] if rest else chunk
             samples = len(joined[0])
             whole = samples - samples % size
-            batches = zip(*(_cut(values[:whole], size) for values in joined), strict=True)
-            # Small batches come by the million: not a line of Python is run for one.
-            yield from map(dict, map(zip, repeat(names), batches))
+            yield from _batches(names, [_cut(values[:whole], size) for values in joined])
             rest = [values[whole:] for values in joined] if whole < samples else []
         if rest:
             yield dict(zip(names, rest, strict=True))
@@ -95,6 +92,14 @@ class Ahead:
         reader = self.shards.reader(0)
         items: int = reader.totals(field.number)[0]
         return field.item_bytes * items / max(1, reader.samples)
+
+
+def _batches(names: list[str], cut: list[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the batches that each field was cut into; small ones come by the million."""
+    if len(names) == 1:
+        # The same in half the time, about what an array of 32 KiB takes to be decoded.
+        return ({names[0]: batch} for batch in cut[0])
+    return (dict(zip(names, batch, strict=True)) for batch in zip(*cut, strict=True))
 
 
 def _cut(values: Any, size: int) -> Any:

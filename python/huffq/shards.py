@@ -49,8 +49,9 @@ class Shards:
         self.schema: dict[str, Any] = {}
         self.schema = read_schema(self._shards[0].path, self.reader(0))
         # Nobody would touch a file that the manifest takes to be empty.
-        for number in np.flatnonzero(np.diff(self.starts) == 0).tolist():
-            self.reader(number)
+        for number, shard in enumerate(shards):
+            if shard.samples == 0:
+                self.reader(number)
 
     def __len__(self) -> int:
         return len(self._shards)

@@ -1,15 +1,13 @@
 //! Samples in order, decoded ahead of the one who takes them.
 
-use std::collections::VecDeque;
 use std::num::NonZero;
 use std::ops::Range;
-use std::process;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{mem, process, thread};
 
 use super::buffers::{Buffer, Spare};
 use super::reader::Reader;
+use super::window::Window;
 use crate::error::{Error, Result};
 use crate::parallel::{self, Threads};
 
@@ -24,25 +22,15 @@ const AHEAD_BYTES: u64 = 1 << 26;
 ///
 /// The threads live as long as it does. What it gave and the taker has dropped is used again.
 pub struct Batches {
-    queue: Mutex<Option<Queue>>,
+    open: Mutex<Option<Open>>,
     process: u32,
 }
 
-/// What is left to be taken.
-struct Queue {
-    jobs: Sender<Job>,
-    /// Chunks that the threads were asked for.
-    asked: VecDeque<Receiver<Result<Chunk>>>,
-    /// Samples that they were not asked for yet.
-    rest: Range<u64>,
-    step: u64,
-    /// Threads stop when it is gone.
-    _spare: Arc<Spare>,
-}
-
-struct Job {
-    samples: Range<u64>,
-    reply: SyncSender<Result<Chunk>>,
+/// Ends the threads when it is dropped.
+struct Open {
+    decoder: Decoder,
+    /// Whether the one who takes chunks decodes some, too.
+    helps: bool,
 }
 
 /// What a thread needs to decode chunks.
@@ -50,8 +38,10 @@ struct Job {
 struct Decoder {
     reader: Arc<Reader>,
     fields: Arc<[usize]>,
-    jobs: Arc<Mutex<Receiver<Job>>>,
-    spare: Weak<Spare>,
+    samples: Range<u64>,
+    step: u64,
+    chunks: Arc<Window<Result<Chunk>>>,
+    spare: Arc<Spare>,
     /// For one chunk.
     threads: Threads,
 }
@@ -80,28 +70,22 @@ impl Batches {
         let chunks = samples.end.saturating_sub(samples.start).div_ceil(step);
         let at_once = (AHEAD_BYTES / mean_bytes(&reader, &fields, step).max(1)).min(chunks);
         let workers = threads.min(usize::try_from(at_once).unwrap_or(usize::MAX)).max(1);
-        let (sender, jobs) = channel();
-        let spare = Arc::new(Spare::new(fields.len() * (workers + 2)));
+        // Asleep, the taker would have to be woken for almost every chunk.
+        let helps = workers > 1;
+        let width = if helps { workers + 2 } else { 2 };
         let decoder = Decoder {
             reader,
+            // A field's buffers: those in the window, and that of the chunk that was taken.
+            spare: Arc::new(Spare::new(fields.len() * (width + 1))),
             fields: fields.into(),
-            jobs: Arc::new(Mutex::new(jobs)),
-            spare: Arc::downgrade(&spare),
+            samples,
+            step,
+            chunks: Arc::new(Window::new(chunks, width)),
             threads: NonZero::new(threads.div_ceil(workers)),
         };
-        for worker in 0..workers {
-            let decoder = decoder.clone();
-            match thread::Builder::new().spawn(move || decoder.work()) {
-                Ok(_) => {}
-                Err(error) if worker == 0 => return Err(error.into()),
-                // Where the system gives no more threads, those that there are do the work.
-                Err(_) => break,
-            }
-        }
-        let asked = VecDeque::new();
-        let mut queue = Queue { jobs: sender, asked, rest: samples, step, _spare: spare };
-        (0..=workers).for_each(|_| queue.ask());
-        Ok(Self { queue: Mutex::new(Some(queue)), process: process::id() })
+        let open = Open { decoder, helps };
+        open.start_threads(workers - usize::from(helps))?;
+        Ok(Self { open: Mutex::new(Some(open)), process: process::id() })
     }
 
     /// The next chunk; `None` behind the last, and behind an error.
@@ -113,10 +97,11 @@ impl Batches {
             let expected = "be one that began in this process";
             return Some(Err(Error::argument("iterator", "from before a fork", expected)));
         }
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let chunk = queue.as_mut()?.next();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Open { decoder, helps } = open.as_ref()?;
+        let chunk = decoder.chunks.take(*helps, |number| decoder.decode(number));
         if !matches!(chunk, Some(Ok(_))) {
-            *queue = None;
+            *open = None;
         }
         chunk
     }
@@ -125,50 +110,47 @@ impl Batches {
 impl Drop for Batches {
     fn drop(&mut self) {
         if self.process != process::id() {
-            // A fork's copy: threads that it does not have may have held the channels' locks.
-            let queue = self.queue.get_mut().unwrap_or_else(PoisonError::into_inner);
-            std::mem::forget(queue.take());
+            // A fork's copy: threads that it does not have may have held the window's lock.
+            let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
+            mem::forget(open.take());
         }
     }
 }
 
-impl Queue {
-    fn next(&mut self) -> Option<Result<Chunk>> {
-        let chunk = self.asked.pop_front()?.recv().expect("a thread that decodes has panicked");
-        self.ask();
-        Some(chunk)
-    }
-
-    /// Asks the threads for one chunk more, if there is one.
-    fn ask(&mut self) {
-        let samples = self.rest.start..self.rest.end.min(self.rest.start.saturating_add(self.step));
-        if samples.is_empty() {
-            return;
+impl Open {
+    /// Starts `count` threads, or as many as the system gives: what they leave, others do.
+    fn start_threads(&self, count: usize) -> Result<()> {
+        for started in 0..count {
+            let decoder = self.decoder.clone();
+            if let Err(error) = thread::Builder::new().spawn(move || decoder.work()) {
+                return if self.helps || started > 0 { Ok(()) } else { Err(error.into()) };
+            }
         }
-        self.rest.start = samples.end;
-        let (reply, chunk) = sync_channel(1);
-        // Without a thread to hear it, `next` finds the reply's sender gone.
-        let _ = self.jobs.send(Job { samples, reply });
-        self.asked.push_back(chunk);
+        Ok(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.decoder.chunks.close();
     }
 }
 
 impl Decoder {
     fn work(self) {
-        let next = || self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        while let Ok(Job { samples, reply }) = next() {
-            let Some(spare) = self.spare.upgrade() else { return };
-            let decode = |&field: &usize| self.decode(field, samples.clone(), &spare);
-            // Nobody may listen any more.
-            let _ = reply.send(self.fields.iter().map(decode).collect());
-        }
+        self.chunks.work(|number| self.decode(number));
     }
 
-    fn decode(
+    fn decode(&self, number: u64) -> Result<Chunk> {
+        let start = self.samples.start + number * self.step;
+        let stop = self.samples.end.min(start.saturating_add(self.step));
+        self.fields.iter().map(|&field| self.decode_field(field, start..stop)).collect()
+    }
+
+    fn decode_field(
         &self,
         field: usize,
         samples: Range<u64>,
-        spare: &Arc<Spare>,
     ) -> Result<(Buffer, Option<Vec<u64>>)> {
         let reader = &self.reader;
         let (items, lengths) = if reader.schema().fields[field].ragged() {
@@ -183,7 +165,7 @@ impl Decoder {
         let item_len = reader.codings()[field].cut().item_len();
         let len = usize::try_from(items.end - items.start).ok();
         let len = len.and_then(|n| n.checked_mul(item_len)).unwrap_or(usize::MAX);
-        let mut codes = Spare::take(spare, len)?;
+        let mut codes = Spare::take(&self.spare, len)?;
         reader.read(field, std::slice::from_ref(&items), codes.as_mut(), self.threads)?;
         Ok((codes, lengths))
     }

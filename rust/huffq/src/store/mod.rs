@@ -34,6 +34,7 @@ mod shard;
 mod slots;
 mod source;
 mod verify;
+mod window;
 mod wreck;
 mod writer;
 

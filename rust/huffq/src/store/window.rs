@@ -1,0 +1,194 @@
+//! Results in their order, from threads that work ahead of the one who takes them.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Jobs `0..count`, of which a number are done ahead of the result that is taken next.
+///
+/// Waking a thread costs about as much as decoding 64 Ki symbols. Hence a thread that has done a
+/// job looks for the next one by itself, and a taker whose result is not there yet does a job
+/// meanwhile instead of sleeping, if it may.
+pub struct Window<T> {
+    count: u64,
+    /// Jobs that are begun and not taken, at most.
+    width: usize,
+    state: Mutex<State<T>>,
+    /// Another job can be begun, or none ever again.
+    room: Condvar,
+    /// The first result is there.
+    ready: Condvar,
+}
+
+struct State<T> {
+    /// Jobs whose results were taken.
+    taken: u64,
+    /// Those that were begun behind them, and what became of them.
+    begun: VecDeque<Option<Done<T>>>,
+    /// Threads that wait for room.
+    idle: usize,
+    closed: bool,
+}
+
+/// A result, or what its job panicked with.
+type Done<T> = Result<T, Box<dyn Any + Send>>;
+
+impl<T> Window<T> {
+    pub fn new(count: u64, width: usize) -> Self {
+        let state = State { taken: 0, begun: VecDeque::new(), idle: 0, closed: false };
+        let (room, ready) = (Condvar::new(), Condvar::new());
+        Self { count, width, state: Mutex::new(state), room, ready }
+    }
+
+    /// What a thread does until nothing is left to be done.
+    pub fn work(&self, job: impl Fn(u64) -> T) {
+        while let Some(number) = self.wait_for_room() {
+            self.end(number, run(&job, number));
+        }
+    }
+
+    /// Takes the next result; `None` behind the last. Until it is there, does others' jobs if it
+    /// `helps`, and waits. One at a time may call it.
+    ///
+    /// # Panics
+    /// If the job did.
+    pub fn take(&self, helps: bool, job: impl Fn(u64) -> T) -> Option<T> {
+        let mut state = self.lock();
+        if state.taken == self.count {
+            return None;
+        }
+        while !matches!(state.begun.front(), Some(Some(_))) {
+            let number = if helps { self.begin(&mut state) } else { None };
+            if let Some(number) = number {
+                drop(state);
+                self.end(number, run(&job, number));
+                state = self.lock();
+            } else {
+                state = wait(&self.ready, state);
+            }
+        }
+        let done = state.begun.pop_front().flatten();
+        state.taken += 1;
+        let idle = state.idle > 0;
+        drop(state);
+        if idle {
+            self.room.notify_one();
+        }
+        done.map(|done| done.unwrap_or_else(|panic| panic::resume_unwind(panic)))
+    }
+
+    /// Lets no thread begin another job.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.room.notify_all();
+    }
+
+    /// The next job of a thread, as soon as it can be begun; `None` if none is left.
+    fn wait_for_room(&self) -> Option<u64> {
+        let mut state = self.lock();
+        while !state.closed && state.next() < self.count {
+            if let Some(number) = self.begin(&mut state) {
+                return Some(number);
+            }
+            state.idle += 1;
+            state = wait(&self.room, state);
+            state.idle -= 1;
+        }
+        None
+    }
+
+    /// The next job, if it can be begun now.
+    fn begin(&self, state: &mut State<T>) -> Option<u64> {
+        let number = state.next();
+        let can = number < self.count && state.begun.len() < self.width;
+        can.then(|| {
+            state.begun.push_back(None);
+            number
+        })
+    }
+
+    /// Keeps what became of a job.
+    fn end(&self, number: u64, done: Done<T>) {
+        let mut state = self.lock();
+        let place = (number - state.taken) as usize;
+        state.begun[place] = Some(done);
+        // Who is woken finds the lock free.
+        drop(state);
+        if place == 0 {
+            self.ready.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    /// The first job that was not begun.
+    fn next(&self) -> u64 {
+        self.taken + self.begun.len() as u64
+    }
+}
+
+fn run<T>(job: impl Fn(u64) -> T, number: u64) -> Done<T> {
+    panic::catch_unwind(AssertUnwindSafe(|| job(number)))
+}
+
+fn wait<'a, S>(condition: &Condvar, state: MutexGuard<'a, S>) -> MutexGuard<'a, S> {
+    condition.wait(state).unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    use std::thread;
+
+    use super::*;
+
+    const COUNT: u64 = 500;
+
+    #[test]
+    fn results_come_in_order_and_no_more_than_the_width_is_begun() {
+        for (threads, helps, width) in [(1, false, 1), (3, false, 2), (0, true, 1), (2, true, 4)] {
+            let (window, taken) = (Window::new(COUNT, width), AtomicU64::new(0));
+            let job = |number: u64| {
+                assert!(number < taken.load(SeqCst) + 1 + width as u64);
+                number * number
+            };
+            thread::scope(|scope| {
+                (0..threads).for_each(|_| drop(scope.spawn(|| window.work(job))));
+                for number in 0..COUNT {
+                    assert_eq!(window.take(helps, job), Some(number * number));
+                    taken.store(number + 1, SeqCst);
+                }
+            });
+            assert_eq!(window.take(helps, job), None);
+        }
+    }
+
+    #[test]
+    fn a_closed_window_lets_its_threads_go() {
+        let window = Window::new(COUNT, 3);
+        thread::scope(|scope| {
+            (0..2).for_each(|_| drop(scope.spawn(|| window.work(|number| number))));
+            assert_eq!(window.take(false, |number| number), Some(0));
+            window.close();
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "job 7")]
+    fn a_panic_of_a_thread_reaches_the_one_who_takes() {
+        let window = Window::new(COUNT, 3);
+        let job = |number: u64| assert!(number != 7, "job {number}");
+        thread::scope(|scope| {
+            scope.spawn(|| window.work(job));
+            (0..7).for_each(|_| assert_eq!(window.take(false, job), Some(())));
+            let seen = panic::catch_unwind(AssertUnwindSafe(|| window.take(false, job)));
+            window.close();
+            panic::resume_unwind(seen.unwrap_err())
+        });
+    }
+}
