@@ -103,7 +103,8 @@ def test_batches_that_are_kept_stay_as_they_were(
     path: Path, monkeypatch: pytest.MonkeyPatch, threads: int | None
 ) -> None:
     """Memory is used again when the last array in it is gone, and no sooner."""
-    monkeypatch.setattr("huffq.batches._CHUNK_BYTES", 4096)
+    for name in ("_CHUNK_BYTES", "_TORN_CHUNK_BYTES"):
+        monkeypatch.setattr(f"huffq.batches.{name}", 4096)
     huffq.encode_dataset(codes(), path)
     batches = huffq.open(path, threads=threads).iter_batches(16)
     kept = {n: batch["features.27"][3:, 1] for n, batch in enumerate(batches) if n % 3 == 0}

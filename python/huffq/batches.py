@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from huffq.shards import Shards
 
 _CHUNK_BYTES = 1 << 19
-"""Bytes of samples that a thread decodes at once, about."""
+"""Bytes of samples that a thread decodes at once, about: a few of these stay in its caches."""
+
+_TORN_CHUNK_BYTES = 1 << 21
+"""The same for chunks that begin and end within blocks, which are decoded twice then."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,14 @@ class Ahead:
     def _chunk_samples(self, size: int) -> int:
         """Return a number of whole batches, and if they stay small of whole blocks too."""
         sample_bytes = max(1.0, sum(map(self._mean_bytes, self.fields)))
-        step = size
+        step, chunk_bytes = size, _CHUNK_BYTES
         for field in sorted(self.fields, key=self._mean_bytes, reverse=True):
-            whole = step if field.ragged else math.lcm(step, field.block_items)
-            if whole * sample_bytes <= 2 * _CHUNK_BYTES:
+            whole = math.lcm(step, field.block_items)
+            if not field.ragged and whole * sample_bytes <= 2 * _TORN_CHUNK_BYTES:
                 step = whole
-        return step * max(1, int(_CHUNK_BYTES / (sample_bytes * step)))
+            else:
+                chunk_bytes = _TORN_CHUNK_BYTES
+        return step * max(1, int(chunk_bytes / (sample_bytes * step)))
 
     def _mean_bytes(self, field: Field) -> float:
         if not field.ragged:
