@@ -36,8 +36,7 @@ pub fn encode<'py>(
     });
     let encoded = encoded.map_err(to_py)?;
     PyBytes::new_with(py, encoded.encoded_len(), |bytes| {
-        py.detach(|| encoded.write(bytes));
-        Ok(())
+        py.detach(|| encoded.write(bytes, threads)).map_err(to_py)
     })
 }
 

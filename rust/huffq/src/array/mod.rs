@@ -30,7 +30,7 @@ pub use shared::SharedBlob;
 
 use crate::cursor::{Cursor, put_varint};
 use crate::error::{Error, Result};
-use crate::parallel::Threads;
+use crate::parallel::{self, Threads};
 use crate::segment::{self, Form};
 use crate::{Alphabet, Axes, Cut, Level, checksum};
 
@@ -42,6 +42,9 @@ const VERSION: u8 = 1;
 const SIGNED: u8 = 0x80;
 const LEVEL_SHIFT: u8 = 4;
 const CRC_LEN: usize = 4;
+
+/// Bytes of a blob that are worth a thread of their own to be checked and copied.
+const THREAD_BYTES: usize = 1 << 21;
 
 /// Encodes `codes`, an array of `shape` in C order, on up to `threads` threads.
 ///
@@ -85,7 +88,6 @@ pub fn encode(
         let blocks = segment.blocks.into_iter().map(|block| block.bytes);
         segment.codebook.into_iter().chain(blocks)
     });
-    let parts = parts.map(|bytes| (checksum::of(&bytes), bytes));
     Ok(EncodedArray { header, parts: parts.collect() })
 }
 
@@ -94,39 +96,46 @@ pub fn encode(
 #[derive(Debug)]
 pub struct EncodedArray {
     header: Vec<u8>,
-    /// Codebooks and blocks, with their checksums.
-    parts: Vec<(u32, Vec<u8>)>,
+    /// Codebooks and blocks.
+    parts: Vec<Vec<u8>>,
 }
 
 impl EncodedArray {
     /// Bytes of the blob.
     pub fn encoded_len(&self) -> usize {
-        self.header.len() + self.parts.iter().map(|(_, part)| CRC_LEN + part.len()).sum::<usize>()
+        self.header.len() + self.parts.iter().map(|part| CRC_LEN + part.len()).sum::<usize>()
     }
 
-    /// Writes the blob.
+    /// Writes the blob on up to `threads` threads.
     ///
-    /// # Panics
-    /// If `out` is not [`encoded_len`](Self::encoded_len) bytes long.
-    pub fn write(&self, out: &mut [u8]) {
-        let mut rest = out;
-        let mut put = |bytes: &[u8]| {
-            let (out, behind) = std::mem::take(&mut rest).split_at_mut(bytes.len());
-            out.copy_from_slice(bytes);
-            rest = behind;
-        };
-        put(&self.header);
-        for (crc, part) in &self.parts {
-            put(&crc.to_le_bytes());
-            put(part);
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `out` is not [`encoded_len`](Self::encoded_len) bytes long.
+    pub fn write(&self, out: &mut [u8], threads: Threads) -> Result<()> {
+        let len = self.encoded_len();
+        if out.len() != len {
+            return Err(Error::argument("bytes of out", out.len(), format!("be {len}")));
         }
-        assert!(rest.is_empty(), "the blob ends before its buffer");
+        let (header, mut rest) = out.split_at_mut(self.header.len());
+        header.copy_from_slice(&self.header);
+        let places = self.parts.iter().map(|part| {
+            let (place, behind) = std::mem::take(&mut rest).split_at_mut(CRC_LEN + part.len());
+            rest = behind;
+            (part, place)
+        });
+        let threads = parallel::count_for(threads, len.div_ceil(THREAD_BYTES));
+        let write = |(): &mut (), (part, place): (&Vec<u8>, &mut [u8])| {
+            let (crc, bytes) = place.split_at_mut(CRC_LEN);
+            crc.copy_from_slice(&checksum::of(part).to_le_bytes());
+            bytes.copy_from_slice(part);
+            Ok(())
+        };
+        parallel::map(Some(threads), places.collect(), || (), write).map(drop)
     }
 
     /// The blob.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.encoded_len()];
-        self.write(&mut bytes);
+        self.write(&mut bytes, None).expect("as long as the blob");
         bytes
     }
 }
