@@ -18,12 +18,19 @@ pub struct Queue<'a> {
     /// Segments that it takes before one must be taken out.
     capacity: usize,
     state: Mutex<State<'a>>,
-    changed: Condvar,
+    /// There is something to be done, or nothing ever again.
+    task: Condvar,
+    /// The first segment is done, or never will be.
+    done: Condvar,
 }
 
 #[derive(Default)]
 struct State<'a> {
     slots: Slots<'a>,
+    /// Workers that sleep until there is something to be done.
+    idle: usize,
+    /// Somebody sleeps until the first segment is done.
+    awaited: bool,
     closed: bool,
     /// A worker panicked.
     broken: bool,
@@ -101,7 +108,8 @@ impl<'a> Queue<'a> {
     fn new(codings: Arc<[Coding]>, threads: usize) -> Self {
         // Training is one thread's work: several segments at a time keep the others busy.
         let capacity = 2 + threads.div_ceil(4);
-        Self { codings, capacity, state: Mutex::default(), changed: Condvar::new() }
+        let (task, done) = (Condvar::new(), Condvar::new());
+        Self { codings, capacity, state: Mutex::default(), task, done }
     }
 
     /// Whether a segment must be taken out before the next one goes in.
@@ -116,8 +124,9 @@ impl<'a> Queue<'a> {
 
     /// Puts a segment of a field in.
     pub fn push(&self, field: usize, segment: Segment<'a>) {
+        let mut state = self.lock();
         match &self.codings[field] {
-            Coding::Codes(_) => self.lock().slots.push(field, segment),
+            Coding::Codes(_) => state.slots.push(field, segment),
             Coding::Raw(cut) => {
                 let start = cut.symbols_of(&segment.blocks, segment.items).start;
                 let block = |block| {
@@ -125,10 +134,10 @@ impl<'a> Queue<'a> {
                     EncodedBlock::raw(&segment.codes[bytes.start - start..bytes.end - start])
                 };
                 let blocks = segment.blocks.clone().map(block).collect();
-                self.lock().slots.push_done(EncodedSegment::raw(blocks));
+                state.slots.push_done(EncodedSegment::raw(blocks));
             }
         }
-        self.changed.notify_all();
+        self.wake(state);
     }
 
     /// Takes the first segment out: waits for it if `wait`; `None` if there is none that is ready.
@@ -140,7 +149,9 @@ impl<'a> Queue<'a> {
             if first.is_some() || !wait || state.slots.is_empty() {
                 return first;
             }
-            state = self.wait(state);
+            state.awaited = true;
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.awaited = false;
         }
     }
 
@@ -150,15 +161,25 @@ impl<'a> Queue<'a> {
         state.closed = true;
         state.slots.clear();
         drop(state);
-        self.changed.notify_all();
+        self.task.notify_all();
+    }
+
+    /// Wakes those who have something to do now, and nobody else: that takes as long as a part of
+    /// a block does. One worker is enough, since it wakes the next.
+    fn wake(&self, state: MutexGuard<'_, State<'a>>) {
+        let task = state.idle > 0 && state.slots.has_task();
+        let done = state.awaited && state.slots.first_is_done();
+        drop(state);
+        if task {
+            self.task.notify_one();
+        }
+        if done {
+            self.done.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'g>(&self, state: MutexGuard<'g, State<'a>>) -> MutexGuard<'g, State<'a>> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn form(&self, field: usize) -> &Form {
@@ -172,16 +193,8 @@ impl<'a> Queue<'a> {
     fn work(&self, backend: Backend) {
         let alarm = Alarm(self);
         let mut coder = Coder::new(backend);
-        let mut state = self.lock();
-        loop {
-            let Some(task) = state.slots.claim() else {
-                if state.closed {
-                    break;
-                }
-                state = self.wait(state);
-                continue;
-            };
-            drop(state);
+        while let Some(task) = self.next_task() {
+            let mut state;
             match task {
                 Task::Prepare { slot, field, segment } => {
                     let prepared = Prepared::new(backend, self.form(field), segment);
@@ -196,9 +209,26 @@ impl<'a> Queue<'a> {
                     state.slots.encoded(slot, block, encoded);
                 }
             }
-            self.changed.notify_all();
+            self.wake(state);
         }
         mem::forget(alarm);
+    }
+
+    /// What a thread does next; waits for it. `None` if the queue is closed.
+    fn next_task(&self) -> Option<Task<'a>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(task) = state.slots.claim() {
+                self.wake(state);
+                return Some(task);
+            }
+            if state.closed {
+                return None;
+            }
+            state.idle += 1;
+            state = self.task.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
     }
 }
 
@@ -217,6 +247,6 @@ struct Alarm<'q, 'a>(&'q Queue<'a>);
 impl Drop for Alarm<'_, '_> {
     fn drop(&mut self) {
         self.0.lock().broken = true;
-        self.0.changed.notify_all();
+        self.0.done.notify_all();
     }
 }

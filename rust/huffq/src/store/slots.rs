@@ -90,6 +90,16 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Whether the segment in front is encoded.
+    pub fn first_is_done(&self) -> bool {
+        matches!(self.slots.front(), Some(Slot::Done(_)))
+    }
+
+    /// Whether anything is to be done.
+    pub fn has_task(&self) -> bool {
+        self.slots.iter().any(Slot::has_task)
+    }
+
     /// What is to be done first.
     pub fn claim(&mut self) -> Option<Task<'a>> {
         for (slot, number) in self.slots.iter_mut().zip(self.front..) {
@@ -163,6 +173,14 @@ impl<'a> Slot<'a> {
         let blocks = (0..left).map(|_| None).collect();
         let mut slot = Self::Coding(Work { field, prepared, next: 0, blocks, left, alone });
         if left == 0 { slot.finish() } else { slot }
+    }
+
+    fn has_task(&self) -> bool {
+        match self {
+            Self::Waiting(..) => true,
+            Self::Coding(work) => work.next < work.blocks.len(),
+            Self::Preparing | Self::Done(_) => false,
+        }
     }
 
     /// What becomes of a segment all of whose blocks are encoded.
