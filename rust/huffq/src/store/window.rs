@@ -7,9 +7,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Jobs `0..count`, of which a number are done ahead of the result that is taken next.
 ///
-/// Waking a thread costs about as much as decoding 64 Ki symbols. Hence a thread that has done a
-/// job looks for the next one by itself, and a taker whose result is not there yet does a job
-/// meanwhile instead of sleeping, if it may.
+/// Waking a thread costs tens of microseconds. Hence a thread that has done a job looks for the
+/// next one by itself, and a taker whose result is not there yet does a job meanwhile instead of
+/// sleeping, if it may.
 pub struct Window<T> {
     count: u64,
     /// Jobs that are begun and not taken, at most.
