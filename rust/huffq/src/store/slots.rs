@@ -250,6 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn it_says_what_there_is_to_be_done_and_to_be_taken() {
+        let mut slots = Slots::default();
+        assert!(!slots.has_task() && !slots.first_is_done());
+        let slot = prepared(&mut slots);
+        for _ in 0..2 {
+            assert!(slots.has_task() && slots.claim().is_some());
+        }
+        assert!(!slots.has_task() && slots.claim().is_none());
+        slots.push(0, segment());
+        assert!(slots.has_task());
+        slots.encoded(slot, 0, Ok(block()));
+        assert!(!slots.first_is_done());
+        slots.encoded(slot, 1, Ok(block()));
+        assert!(slots.first_is_done() && slots.has_task());
+    }
+
+    #[test]
     fn an_error_is_what_becomes_of_a_segment() {
         let mut slots = Slots::default();
         let slot = prepared(&mut slots);
