@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from huffq import _huffq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@atexit.register
+def _finish_reads() -> None:
+    """Wait for reads that other threads have begun: they must not outlive the interpreter."""
+    while _huffq.stop_reads():
+        time.sleep(1e-3)
 
 
 def is_url(path: str) -> bool:

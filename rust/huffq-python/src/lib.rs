@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 mod array;
 mod codebook;
 mod error;
+mod exit;
 mod source;
 mod store;
 mod table;
@@ -16,6 +17,8 @@ mod _huffq {
     use super::array::{decode_into, describe, encode, infer_bits};
     #[pymodule_export]
     use super::codebook::Codebook;
+    #[pymodule_export]
+    use super::exit::stop_reads;
     #[pymodule_export]
     use super::store::{
         StoreBatches, StoreBuffer, StoreReader, StoreWriter, next_shard, recover, resume_point,

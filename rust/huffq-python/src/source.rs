@@ -7,6 +7,8 @@ use huffq::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
+use crate::exit::Read;
+
 /// Neighbouring blocks are fetched in one request up to these bytes: a request takes longer than
 /// they do.
 const RUN_BYTES: usize = 1 << 23;
@@ -36,6 +38,7 @@ impl ReadAt for Source {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let _read = Read::begin()?;
         let bytes = Python::attach(|py| -> PyResult<PyBackedBytes> {
             Ok(self.read.bind(py).call1((offset, out.len()))?.extract()?)
         });
@@ -46,6 +49,10 @@ impl ReadAt for Source {
         }
         out.copy_from_slice(&bytes);
         Ok(())
+    }
+
+    fn is_remote(&self) -> bool {
+        true
     }
 
     fn run_bytes(&self) -> usize {

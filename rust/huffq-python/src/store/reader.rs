@@ -57,6 +57,12 @@ impl StoreReader {
         self.reader.size()
     }
 
+    /// Whether reading it mostly waits.
+    #[getter]
+    fn is_remote(&self) -> bool {
+        self.reader.is_remote()
+    }
+
     #[getter]
     fn samples(&self) -> u64 {
         self.reader.samples()

@@ -14,8 +14,8 @@ use crate::parallel::{self, Threads};
 /// Some samples of some fields: for each its codes, and the samples' lengths if it is ragged.
 pub type Chunk = Vec<(Buffer, Option<Vec<u64>>)>;
 
-/// Bytes that are decoded at a time, about: threads decode whole chunks each as long as these do
-/// not exceed it, and share larger ones.
+/// Bytes that are being decoded at a time, about: threads decode whole chunks each as long as these
+/// do not exceed it, and share larger ones.
 const AHEAD_BYTES: u64 = 1 << 26;
 
 /// Chunks of consecutive samples; threads decode the next ones while the last is in use.
@@ -51,7 +51,7 @@ impl Batches {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the samples are not the reader's or `step` is 0; [`Error::Io`]
-    /// without a thread.
+    /// if a thread is needed and the system gives none.
     pub fn new(
         reader: Arc<Reader>,
         fields: Vec<usize>,
@@ -70,9 +70,11 @@ impl Batches {
         let chunks = samples.end.saturating_sub(samples.start).div_ceil(step);
         let at_once = (AHEAD_BYTES / mean_bytes(&reader, &fields, step).max(1)).min(chunks);
         let workers = threads.min(usize::try_from(at_once).unwrap_or(usize::MAX)).max(1);
-        // Asleep, the taker would have to be woken for almost every chunk.
-        let helps = workers > 1;
-        let width = if helps { workers + 2 } else { 2 };
+        // The taker is one of several threads that decode: asleep, it would have to be woken for
+        // almost every chunk. It is none where it would wait for others in doing so, or where it
+        // were the only one, so that nothing would be decoded while a chunk is in use.
+        let helps = workers > 1 && !reader.is_remote();
+        let width = workers + 1;
         let decoder = Decoder {
             reader,
             // A field's buffers: those in the window, and that of the chunk that was taken.
@@ -98,10 +100,12 @@ impl Batches {
             return Some(Err(Error::argument("iterator", "from before a fork", expected)));
         }
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Open { decoder, helps } = open.as_ref()?;
-        let chunk = decoder.chunks.take(*helps, |number| decoder.decode(number));
-        if !matches!(chunk, Some(Ok(_))) {
-            *open = None;
+        // An error ends it, and so does a panic.
+        let current = open.take()?;
+        let decoder = &current.decoder;
+        let chunk = decoder.chunks.take(current.helps, |number| decoder.decode(number));
+        if matches!(chunk, Some(Ok(_))) {
+            *open = Some(current);
         }
         chunk
     }
@@ -118,12 +122,15 @@ impl Drop for Batches {
 }
 
 impl Open {
-    /// Starts `count` threads, or as many as the system gives: what they leave, others do.
+    /// Starts `count` threads.
     fn start_threads(&self, count: usize) -> Result<()> {
         for started in 0..count {
             let decoder = self.decoder.clone();
-            if let Err(error) = thread::Builder::new().spawn(move || decoder.work()) {
-                return if self.helps || started > 0 { Ok(()) } else { Err(error.into()) };
+            match thread::Builder::new().spawn(move || decoder.work()) {
+                Ok(_) => {}
+                // Where the system gives no more threads, those that there are do the work.
+                Err(_) if self.helps || started > 0 => break,
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())

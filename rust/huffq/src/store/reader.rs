@@ -95,6 +95,11 @@ impl Reader {
         self.size
     }
 
+    /// Whether reading it mostly waits.
+    pub fn is_remote(&self) -> bool {
+        self.source.is_remote()
+    }
+
     /// Number of samples.
     pub fn samples(&self) -> u64 {
         self.root.groups.last().map_or(0, |group| group.samples)

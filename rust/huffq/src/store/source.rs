@@ -29,6 +29,11 @@ pub trait ReadAt: Send + Sync {
         1 << 18
     }
 
+    /// Whether reading mostly waits, so that it is left to threads that have nothing else to do.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// Bytes at the end of the file that opening asks for first.
     fn tail_bytes(&self) -> usize {
         1 << 12

@@ -26,8 +26,6 @@ struct State<T> {
     taken: u64,
     /// Those that were begun behind them, and what became of them.
     begun: VecDeque<Option<Done<T>>>,
-    /// Threads that wait for room.
-    idle: usize,
     closed: bool,
 }
 
@@ -36,7 +34,7 @@ type Done<T> = Result<T, Box<dyn Any + Send>>;
 
 impl<T> Window<T> {
     pub fn new(count: u64, width: usize) -> Self {
-        let state = State { taken: 0, begun: VecDeque::new(), idle: 0, closed: false };
+        let state = State { taken: 0, begun: VecDeque::new(), closed: false };
         let (room, ready) = (Condvar::new(), Condvar::new());
         Self { count, width, state: Mutex::new(state), room, ready }
     }
@@ -48,7 +46,7 @@ impl<T> Window<T> {
         }
     }
 
-    /// Takes the next result; `None` behind the last. Until it is there, does others' jobs if it
+    /// Takes the next result; `None` behind the last. Until it is there, does jobs itself if it
     /// `helps`, and waits. One at a time may call it.
     ///
     /// # Panics
@@ -70,11 +68,8 @@ impl<T> Window<T> {
         }
         let done = state.begun.pop_front().flatten();
         state.taken += 1;
-        let idle = state.idle > 0;
         drop(state);
-        if idle {
-            self.room.notify_one();
-        }
+        self.room.notify_one();
         done.map(|done| done.unwrap_or_else(|panic| panic::resume_unwind(panic)))
     }
 
@@ -91,10 +86,11 @@ impl<T> Window<T> {
             if let Some(number) = self.begin(&mut state) {
                 return Some(number);
             }
-            state.idle += 1;
             state = wait(&self.room, state);
-            state.idle -= 1;
         }
+        drop(state);
+        // Each that leaves lets the next one see that it can.
+        self.room.notify_one();
         None
     }
 
