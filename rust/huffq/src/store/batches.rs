@@ -69,12 +69,13 @@ impl Batches {
         let threads = parallel::count(threads);
         let chunks = samples.end.saturating_sub(samples.start).div_ceil(step);
         let at_once = (AHEAD_BYTES / mean_bytes(&reader, &fields, step).max(1)).min(chunks);
-        let workers = threads.min(usize::try_from(at_once).unwrap_or(usize::MAX)).max(1);
+        let at_once = usize::try_from(at_once).unwrap_or(usize::MAX);
+        let workers = threads.min(at_once).max(1);
         // The taker is one of several threads that decode: asleep, it would have to be woken for
         // almost every chunk. It is none where it would wait for others in doing so, or where it
         // were the only one, so that nothing would be decoded while a chunk is in use.
         let helps = workers > 1 && !reader.is_remote();
-        let width = workers + 1;
+        let width = (workers + 3).min(at_once).max(workers + 1);
         let decoder = Decoder {
             reader,
             // A field's buffers: those in the window, and that of the chunk that was taken.

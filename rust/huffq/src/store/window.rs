@@ -4,12 +4,18 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How long a taker naps, and how often before it goes to sleep.
+const NAP: Duration = Duration::from_micros(50);
+const NAPS: usize = 10;
 
 /// Jobs `0..count`, of which a number are done ahead of the result that is taken next.
 ///
-/// Waking a thread costs tens of microseconds. Hence a thread that has done a job looks for the
-/// next one by itself, and a taker whose result is not there yet does a job meanwhile instead of
-/// sleeping, if it may.
+/// Waking a thread costs the one who wakes it tens of microseconds. Hence a thread that has done a
+/// job looks for the next one by itself. A taker whose result is not there yet does a job meanwhile
+/// if it may, and otherwise naps by the clock before it sleeps.
 pub struct Window<T> {
     count: u64,
     /// Jobs that are begun and not taken, at most.
@@ -26,6 +32,8 @@ struct State<T> {
     taken: u64,
     /// Those that were begun behind them, and what became of them.
     begun: VecDeque<Option<Done<T>>>,
+    /// The taker sleeps until the first result is there.
+    asleep: bool,
     closed: bool,
 }
 
@@ -34,7 +42,7 @@ type Done<T> = Result<T, Box<dyn Any + Send>>;
 
 impl<T> Window<T> {
     pub fn new(count: u64, width: usize) -> Self {
-        let state = State { taken: 0, begun: VecDeque::new(), closed: false };
+        let state = State { taken: 0, begun: VecDeque::new(), asleep: false, closed: false };
         let (room, ready) = (Condvar::new(), Condvar::new());
         Self { count, width, state: Mutex::new(state), room, ready }
     }
@@ -56,14 +64,22 @@ impl<T> Window<T> {
         if state.taken == self.count {
             return None;
         }
+        let mut naps = 0;
         while !matches!(state.begun.front(), Some(Some(_))) {
             let number = if helps { self.begin(&mut state) } else { None };
             if let Some(number) = number {
                 drop(state);
                 self.end(number, run(&job, number));
                 state = self.lock();
+            } else if naps < NAPS {
+                naps += 1;
+                drop(state);
+                thread::sleep(NAP);
+                state = self.lock();
             } else {
+                state.asleep = true;
                 state = wait(&self.ready, state);
+                state.asleep = false;
             }
         }
         let done = state.begun.pop_front().flatten();
@@ -109,9 +125,10 @@ impl<T> Window<T> {
         let mut state = self.lock();
         let place = (number - state.taken) as usize;
         state.begun[place] = Some(done);
+        let wakes = place == 0 && state.asleep;
         // Who is woken finds the lock free.
         drop(state);
-        if place == 0 {
+        if wakes {
             self.ready.notify_one();
         }
     }
