@@ -60,28 +60,30 @@ class Ahead:
     def _chunks(self, size: int, start: int) -> Iterator[list[Any]]:
         """Yield as many samples at a time as are worth decoding together."""
         step = self._chunk_samples(size)
-        needed = {field.name: field for field in self.fields}
-        for field in self.fields:
-            if field.name in self.real:
-                needed.update((side.name, side) for side in field.sides)
-        numbers = [field.number for field in needed.values()]
+        sides = [side for field in self.fields if field.name in self.real for side in field.sides]
+        needed = list({field.name: field for field in (*self.fields, *sides)}.values())
+        numbers = [field.number for field in needed]
         for shard, first, last in self.shards.spans(max(start, 0), int(self.shards.starts[-1])):
             reader = self.shards.reader(shard)
             for chunk in reader.batches(numbers, first, last, step, self.threads):
                 self.shards.check_open()
                 samples = min(step, last - first)
-                read = {
-                    field.name: field.unpack(samples, np.asarray(codes), lengths)
-                    for field, (codes, lengths) in zip(needed.values(), chunk, strict=True)
-                }
-                yield [self._values(field, read) for field in self.fields]
+                read = [
+                    field.unpack(samples, np.asarray(codes), lengths)
+                    for field, (codes, lengths) in zip(needed, chunk, strict=True)
+                ]
+                yield self._real_values(needed, read) if self.real else read
                 first += samples
 
-    def _values(self, field: Field, read: dict[str, Any]) -> Any:
-        found = read[field.name]
-        if field.name not in self.real:
-            return found
-        return field.to_real(found, lambda side: read[side.name], self.dtype)
+    def _real_values(self, needed: Sequence[Field], read: list[Any]) -> list[Any]:
+        """Return what was read, in place of codes their real values where these are wanted."""
+        found = {field.name: values for field, values in zip(needed, read, strict=True)}
+        return [
+            field.to_real(found[field.name], lambda side: found[side.name], self.dtype)
+            if field.name in self.real
+            else found[field.name]
+            for field in self.fields
+        ]
 
     def _chunk_samples(self, size: int) -> int:
         """Return a number of whole batches, and if they stay small of whole blocks too."""

@@ -71,15 +71,9 @@ impl<T> Window<T> {
                 drop(state);
                 self.end(number, run(&job, number));
                 state = self.lock();
-            } else if naps < NAPS {
-                naps += 1;
-                drop(state);
-                thread::sleep(NAP);
-                state = self.lock();
             } else {
-                state.asleep = true;
-                state = wait(&self.ready, state);
-                state.asleep = false;
+                state = self.rest(state, naps < NAPS);
+                naps += 1;
             }
         }
         let done = state.begun.pop_front().flatten();
@@ -120,6 +114,23 @@ impl<T> Window<T> {
         })
     }
 
+    /// Lets the taker nap, or sleep until the first result is there.
+    fn rest<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T>>,
+        naps: bool,
+    ) -> MutexGuard<'a, State<T>> {
+        if naps {
+            drop(state);
+            thread::sleep(NAP);
+            return self.lock();
+        }
+        state.asleep = true;
+        state = wait(&self.ready, state);
+        state.asleep = false;
+        state
+    }
+
     /// Keeps what became of a job.
     fn end(&self, number: u64, done: Done<T>) {
         let mut state = self.lock();
@@ -156,52 +167,107 @@ fn wait<'a, S>(condition: &Condvar, state: MutexGuard<'a, S>) -> MutexGuard<'a, 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-    use std::thread;
 
     use super::*;
 
     const COUNT: u64 = 500;
 
-    #[test]
-    fn results_come_in_order_and_no_more_than_the_width_is_begun() {
-        for (threads, helps, width) in [(1, false, 1), (3, false, 2), (0, true, 1), (2, true, 4)] {
-            let (window, taken) = (Window::new(COUNT, width), AtomicU64::new(0));
-            let job = |number: u64| {
-                assert!(number < taken.load(SeqCst) + 1 + width as u64);
-                number * number
-            };
-            thread::scope(|scope| {
-                (0..threads).for_each(|_| drop(scope.spawn(|| window.work(job))));
-                for number in 0..COUNT {
-                    assert_eq!(window.take(helps, job), Some(number * number));
-                    taken.store(number + 1, SeqCst);
-                }
-            });
-            assert_eq!(window.take(helps, job), None);
+    /// Ends the threads of a test that fails.
+    struct Closing<'w, T>(&'w Window<T>);
+
+    impl<T> Drop for Closing<'_, T> {
+        fn drop(&mut self) {
+            self.0.close();
+        }
+    }
+
+    /// Works with a window and threads that do its jobs.
+    fn with<T: Send>(
+        threads: usize,
+        window: &Window<T>,
+        job: impl Fn(u64) -> T + Sync,
+        work: impl FnOnce(),
+    ) {
+        thread::scope(|scope| {
+            let _closing = Closing(window);
+            (0..threads).for_each(|_| drop(scope.spawn(|| window.work(&job))));
+            work();
+        });
+    }
+
+    fn wait_for(number: &AtomicU64, value: u64) {
+        while number.load(SeqCst) < value {
+            thread::sleep(NAP);
         }
     }
 
     #[test]
-    fn a_closed_window_lets_its_threads_go() {
-        let window = Window::new(COUNT, 3);
-        thread::scope(|scope| {
-            (0..2).for_each(|_| drop(scope.spawn(|| window.work(|number| number))));
-            assert_eq!(window.take(false, |number| number), Some(0));
-            window.close();
+    fn results_come_in_order_and_no_more_than_the_width_is_begun() {
+        let forms = [(1, false, 1), (3, false, 2), (0, true, 1), (2, true, 4), (9, true, 3)];
+        for (threads, helps, width) in forms {
+            let (window, taken) = (Window::new(COUNT, width), AtomicU64::new(0));
+            let taker = thread::current().id();
+            let job = |number: u64| {
+                assert!(number < taken.load(SeqCst) + 1 + width as u64);
+                assert!(helps || thread::current().id() != taker);
+                number * number
+            };
+            with(threads, &window, job, || {
+                for number in 0..COUNT {
+                    assert_eq!(window.take(helps, job), Some(number * number));
+                    taken.store(number + 1, SeqCst);
+                }
+                assert_eq!(window.take(helps, job), None);
+            });
+        }
+    }
+
+    #[test]
+    fn jobs_are_begun_before_anything_is_taken() {
+        let (window, begun) = (Window::new(COUNT, 5), AtomicU64::new(0));
+        let job = |_| begun.fetch_add(1, SeqCst);
+        with(2, &window, job, || {
+            wait_for(&begun, 5);
+            assert!(window.take(false, job).is_some());
+            wait_for(&begun, 6);
+            thread::sleep(20 * NAP);
+            assert_eq!(begun.load(SeqCst), 6);
         });
     }
 
     #[test]
-    #[should_panic(expected = "job 7")]
-    fn a_panic_of_a_thread_reaches_the_one_who_takes() {
-        let window = Window::new(COUNT, 3);
-        let job = |number: u64| assert!(number != 7, "job {number}");
-        thread::scope(|scope| {
-            scope.spawn(|| window.work(job));
-            (0..7).for_each(|_| assert_eq!(window.take(false, job), Some(())));
-            let seen = panic::catch_unwind(AssertUnwindSafe(|| window.take(false, job)));
-            window.close();
-            panic::resume_unwind(seen.unwrap_err())
+    fn threads_end_when_nothing_is_left_to_be_done() {
+        for (count, width, threads) in [(0, 1, 3), (2, 1, 4), (7, 3, 20)] {
+            let window = Window::new(count, width);
+            thread::scope(|scope| {
+                (0..threads).for_each(|_| drop(scope.spawn(|| window.work(|number| number))));
+                assert!((0..count).all(|n| window.take(false, |n| n) == Some(n)));
+            });
+        }
+    }
+
+    #[test]
+    fn panics_reach_the_one_who_takes_when_their_turn_comes() {
+        for (threads, helps) in [(1, false), (0, true), (2, true)] {
+            let window = Window::new(COUNT, 4);
+            let job = |number: u64| assert!(number != 7, "it is the seventh");
+            with(threads, &window, job, || {
+                (0..7).for_each(|_| assert_eq!(window.take(helps, job), Some(())));
+                let panic = panic::catch_unwind(AssertUnwindSafe(|| window.take(helps, job)));
+                assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"it is the seventh"));
+            });
+        }
+    }
+
+    #[test]
+    fn one_who_sleeps_is_woken() {
+        let window = Window::new(3, 2);
+        let job = |number| {
+            thread::sleep(4 * NAP * NAPS as u32);
+            number
+        };
+        with(1, &window, job, || {
+            assert!((0..3).all(|number| window.take(false, job) == Some(number)));
         });
     }
 }
