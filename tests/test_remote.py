@@ -173,6 +173,64 @@ def test_neighbouring_blocks_come_in_one_request(requests: Requests) -> None:
     assert requests.taken() == 2
 
 
+def test_batches_take_few_requests_which_the_taker_leaves_to_others(
+    tmp_path: Path,
+    requests: Requests,
+    files: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Ctrl-C during a request of the taker's for a later chunk would be lost."""
+    asking = set()
+    filesystem = fsspec.filesystem("counting")
+    read = type(filesystem).cat_file
+
+    def cat_file(self: Any, path: str, **span: Any) -> bytes:
+        asking.add(threading.current_thread())
+        found: bytes = read(self, path, **span)
+        return found
+
+    monkeypatch.setattr(type(filesystem), "cat_file", cat_file)
+    codes = np.concatenate([CODES] * 8)
+    huffq.encode_dataset(codes, tmp_path / "many.huffq", bits=4)
+    files["many.huffq"] = (tmp_path / "many.huffq").read_bytes()
+    store = huffq.open("counting://many.huffq", threads=4)
+    requests.taken()
+    asking.clear()
+    found = np.concatenate([batch["data"] for batch in store.iter_batches(256)])
+    np.testing.assert_array_equal(found, codes)
+    # Chunks of 8 MiB, pages of four groups; threads may read one more than once.
+    assert 6 <= requests.taken() <= 12 + 4 * 4
+    assert threading.current_thread() not in asking
+
+
+SLOW = """
+import sys, time
+import fsspec, huffq
+
+class Slow(fsspec.AbstractFileSystem):
+    protocol = "slow"
+    def info(self, path, **_):
+        return {"name": path, "size": len(DATA), "type": "file"}
+    def cat_file(self, path, start=None, end=None, **_):
+        time.sleep(0.1)
+        return DATA[start:end]
+
+DATA = open(sys.argv[1], "rb").read()
+fsspec.register_implementation("slow", Slow)
+next(huffq.open("slow://acts.huffq", threads=2).iter_batches(1))
+"""
+
+
+def test_the_interpreter_waits_for_requests_at_its_exit(tmp_path: Path) -> None:
+    """It ended the process by SIGABRT in two of three runs."""
+    codes = RNG.integers(0, 16, (2500, 128, 128), np.uint8)
+    huffq.encode_dataset(codes, tmp_path / "a.huffq", bits=4, level="fast")
+    for _ in range(4):
+        command = [sys.executable, "-c", SLOW, str(tmp_path / "a.huffq")]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_folders_end_with_a_slash(path: Path, requests: Requests, files: dict[str, bytes]) -> None:
     shards = [{"file": "a.huffq", "samples": 3000}, {"file": "b.huffq", "samples": 3000}]
     files["set/manifest.json"] = json.dumps({"version": 1, "shards": shards}).encode()

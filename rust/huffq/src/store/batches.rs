@@ -59,13 +59,7 @@ impl Batches {
         step: u64,
         threads: Threads,
     ) -> Result<Self> {
-        if step == 0 {
-            return Err(Error::argument("step", step, "be at least 1"));
-        }
-        if samples.end > reader.samples() {
-            let expected = format!("be at most {}", reader.samples());
-            return Err(Error::argument("samples", samples.end, expected));
-        }
+        check(&reader, &samples, step)?;
         let threads = parallel::count(threads);
         let chunks = samples.end.saturating_sub(samples.start).div_ceil(step);
         let at_once = (AHEAD_BYTES / mean_bytes(&reader, &fields, step).max(1)).min(chunks);
@@ -75,6 +69,7 @@ impl Batches {
         // almost every chunk. It is none where it would wait for others in doing so, or where it
         // were the only one, so that nothing would be decoded while a chunk is in use.
         let helps = workers > 1 && !reader.is_remote();
+        // There is room for what is done while the taker naps, unless chunks are large.
         let width = (workers + 3).min(at_once).max(workers + 1);
         let decoder = Decoder {
             reader,
@@ -177,6 +172,17 @@ impl Decoder {
         reader.read(field, std::slice::from_ref(&items), codes.as_mut(), self.threads)?;
         Ok((codes, lengths))
     }
+}
+
+fn check(reader: &Reader, samples: &Range<u64>, step: u64) -> Result<()> {
+    if step == 0 {
+        return Err(Error::argument("step", step, "be at least 1"));
+    }
+    if samples.end > reader.samples() {
+        let expected = format!("be at most {}", reader.samples());
+        return Err(Error::argument("samples", samples.end, expected));
+    }
+    Ok(())
 }
 
 /// Bytes of `samples` samples, ragged ones as long as on average.
