@@ -212,12 +212,12 @@ class Slow(fsspec.AbstractFileSystem):
     def info(self, path, **_):
         return {"name": path, "size": len(DATA), "type": "file"}
     def cat_file(self, path, start=None, end=None, **_):
-        time.sleep(0.1)
+        time.sleep(0.3 if start > 1_000_000 else 0)
         return DATA[start:end]
 
 class Last:
     def __del__(self, sleep=time.sleep):
-        sleep(0.3)
+        sleep(0.6)
 
 last = Last()
 DATA = open(sys.argv[1], "rb").read()
