@@ -212,27 +212,24 @@ class Slow(fsspec.AbstractFileSystem):
     def info(self, path, **_):
         return {"name": path, "size": len(DATA), "type": "file"}
     def cat_file(self, path, start=None, end=None, **_):
-        time.sleep(0.3 if start > 1_000_000 else 0)
+        time.sleep(0.003)
         return DATA[start:end]
 
-class Last:
-    def __del__(self, sleep=time.sleep):
-        sleep(0.6)
-
-last = Last()
 DATA = open(sys.argv[1], "rb").read()
 fsspec.register_implementation("slow", Slow)
-next(huffq.open("slow://acts.huffq", threads=8).iter_batches(1))
+batches = huffq.open("slow://acts.huffq", threads=4).iter_batches(1)
+next(batches)
 """
 
 
 def test_the_interpreter_waits_for_requests_at_its_exit(tmp_path: Path) -> None:
-    """A request that came back after it was gone ended the process by SIGABRT."""
+    """A request that came back too late ended the process by SIGABRT, nine times of ten."""
     codes = RNG.integers(0, 16, (2500, 128, 128), np.uint8)
     huffq.encode_dataset(codes, tmp_path / "a.huffq", bits=4, level="fast")
     command = [sys.executable, "-c", SLOW, str(tmp_path / "a.huffq")]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stderr) == (0, "")
+    for _ in range(5):
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_folders_end_with_a_slash(path: Path, requests: Requests, files: dict[str, bytes]) -> None:
