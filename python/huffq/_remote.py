@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @atexit.register
 def _finish_reads() -> None:
-    """Wait for reads that other threads have begun: they must not outlive the interpreter."""
+    """Wait for reads that other threads have begun: they must not outlive the interpreter.
+
+    Handlers that run later can read URLs on their own thread only, and not by `iter_batches`.
+    """
     while _huffq.stop_reads():
         time.sleep(1e-3)
 

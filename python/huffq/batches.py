@@ -110,7 +110,7 @@ class Ahead:
 def _batches(names: list[str], cut: list[Any]) -> Iterator[dict[str, Any]]:
     """Return the batches that each field was cut into; small ones come by the million."""
     if len(names) == 1:
-        # A third of the time of the general way.
+        # Much faster than the general way.
         return ({names[0]: batch} for batch in cut[0])
     # Not a line of Python is run for each.
     return map(dict, map(zip, repeat(names), zip(*cut, strict=True)))

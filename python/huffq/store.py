@@ -34,7 +34,8 @@ def open(  # noqa: A001
 
     Args:
         path: The file, or a folder with a manifest; or the URL of one, of any protocol that fsspec
-            knows, a folder's with a slash at its end. What is behind a URL is read by range.
+            knows, a folder's with a slash at its end. What is behind a URL is read by range, and
+            the interpreter waits for requests that are under way before it exits.
         threads: Upper bound on threads for each read; None is every core that the process may use.
         cache_bytes: Bytes of decoded blocks that each open file keeps.
 

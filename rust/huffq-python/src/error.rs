@@ -41,7 +41,10 @@ fn with_path(path: &Path, error: Error) -> PyErr {
             }
             let reason = io.to_string();
             let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
-            PyOSError::new_err((errno(&io), reason, path.as_os_str().to_owned()))
+            match errno(&io) {
+                Some(number) => PyOSError::new_err((number, reason, path.as_os_str().to_owned())),
+                None => PyOSError::new_err(format!("{}: {reason}", path.display())),
+            }
         }
         Error::InUse => {
             PyBlockingIOError::new_err((EBUSY, error.to_string(), path.as_os_str().to_owned()))

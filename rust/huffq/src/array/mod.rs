@@ -132,7 +132,7 @@ impl EncodedArray {
         parallel::map(Some(threads), places.collect(), || (), write).map(drop)
     }
 
-    /// The blob.
+    /// The blob, written on every core.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.encoded_len()];
         self.write(&mut bytes, None).expect("as long as the blob");

@@ -66,8 +66,8 @@ impl Batches {
         let at_once = usize::try_from(at_once).unwrap_or(usize::MAX);
         let workers = threads.min(at_once).max(1);
         // The taker is one of several threads that decode: asleep, it would have to be woken for
-        // almost every chunk. It is none where it would wait for others in doing so, or where it
-        // were the only one, so that nothing would be decoded while a chunk is in use.
+        // almost every chunk. It is none where reading waits, nor where it would be the only one,
+        // so that nothing would be decoded while a chunk is in use.
         let helps = workers > 1 && !reader.is_remote();
         // There is room for what is done while the taker naps, unless chunks are large.
         let width = (workers + 3).min(at_once).max(workers + 1);

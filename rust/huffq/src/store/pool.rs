@@ -141,10 +141,11 @@ impl<'a> Queue<'a> {
                 state.slots.push_done(EncodedSegment::raw(blocks));
             }
         }
-        self.wake(state);
+        self.wake_worker(state);
     }
 
     /// Takes the first segment out: waits for it if `wait`; `None` if there is none that is ready.
+    /// One at a time may call it.
     pub fn pop(&self, wait: bool) -> Option<Result<EncodedSegment>> {
         let mut state = self.lock();
         loop {
@@ -168,17 +169,13 @@ impl<'a> Queue<'a> {
         self.task.notify_all();
     }
 
-    /// Wakes those who have something to do now, and nobody else: it costs tens of microseconds.
-    /// One worker is enough, since that one wakes the next.
-    fn wake(&self, state: MutexGuard<'_, State<'a>>) {
-        let task = state.idle > 0 && state.slots.has_task();
-        let done = state.awaited && state.slots.first_is_done();
+    /// Wakes a worker if there is something to be done, which wakes the next one: more than are
+    /// needed would cost tens of microseconds each.
+    fn wake_worker(&self, state: MutexGuard<'_, State<'a>>) {
+        let wakes = state.idle > 0 && state.slots.has_task();
         drop(state);
-        if task {
+        if wakes {
             self.task.notify_one();
-        }
-        if done {
-            self.done.notify_one();
         }
     }
 
@@ -213,7 +210,11 @@ impl<'a> Queue<'a> {
                     state.slots.encoded(slot, block, encoded);
                 }
             }
-            self.wake(state);
+            let wakes = state.awaited && state.slots.first_is_done();
+            drop(state);
+            if wakes {
+                self.done.notify_one();
+            }
         }
         mem::forget(alarm);
     }
@@ -223,7 +224,7 @@ impl<'a> Queue<'a> {
         let mut state = self.lock();
         loop {
             if let Some(task) = state.slots.claim() {
-                self.wake(state);
+                self.wake_worker(state);
                 return Some(task);
             }
             if state.closed {

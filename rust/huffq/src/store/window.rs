@@ -167,6 +167,7 @@ fn wait<'a, S>(condition: &Condvar, state: MutexGuard<'a, S>) -> MutexGuard<'a, 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    use std::time::Instant;
 
     use super::*;
 
@@ -195,8 +196,10 @@ mod tests {
         });
     }
 
-    fn wait_for(number: &AtomicU64, value: u64) {
-        while number.load(SeqCst) < value {
+    fn wait_for(condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it never comes");
             thread::sleep(NAP);
         }
     }
@@ -227,9 +230,9 @@ mod tests {
         let (window, begun) = (Window::new(COUNT, 5), AtomicU64::new(0));
         let job = |_| begun.fetch_add(1, SeqCst);
         with(2, &window, job, || {
-            wait_for(&begun, 5);
+            wait_for(|| begun.load(SeqCst) == 5);
             assert!(window.take(false, job).is_some());
-            wait_for(&begun, 6);
+            wait_for(|| begun.load(SeqCst) == 6);
             thread::sleep(20 * NAP);
             assert_eq!(begun.load(SeqCst), 6);
         });
@@ -250,11 +253,11 @@ mod tests {
     fn panics_reach_the_one_who_takes_when_their_turn_comes() {
         for (threads, helps) in [(1, false), (0, true), (2, true)] {
             let window = Window::new(COUNT, 4);
-            let job = |number: u64| assert!(number != 7, "it is the seventh");
+            let job = |number: u64| assert!(number != 7, "it is number 7");
             with(threads, &window, job, || {
                 (0..7).for_each(|_| assert_eq!(window.take(helps, job), Some(())));
                 let panic = panic::catch_unwind(AssertUnwindSafe(|| window.take(helps, job)));
-                assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"it is the seventh"));
+                assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"it is number 7"));
             });
         }
     }
@@ -263,7 +266,7 @@ mod tests {
     fn one_who_sleeps_is_woken() {
         let window = Window::new(3, 2);
         let job = |number| {
-            thread::sleep(4 * NAP * NAPS as u32);
+            wait_for(|| number > 0 || window.lock().asleep);
             number
         };
         with(1, &window, job, || {
