@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import huffq
+from huffq.batches import Ahead
 
 RNG = np.random.default_rng(7)
 ACTS = RNG.geometric(0.5, (700, 3, 5, 7)).clip(1, 16).astype(np.uint8) - 1
@@ -111,6 +112,20 @@ def test_batches_that_are_kept_stay_as_they_were(
     assert len(kept) == 15
     for number, part in kept.items():
         np.testing.assert_array_equal(part, ACTS[16 * number :][3:16, 1])
+
+
+def test_chunks_hold_whole_blocks_or_are_long(path: Path) -> None:
+    """Blocks across the borders of chunks are decoded twice, so that these must be few."""
+    conv = np.resize(ACTS, (3000, 16, 32, 32))
+    codes = {"whole": conv, "torn": np.resize(ACTS, (3000, 784))}
+    huffq.encode_dataset(codes, path, bits=4)
+    dataset = huffq.open(path)
+    for name, least in (("whole", 1 << 19), ("torn", 1 << 21)):
+        field = dataset[name]
+        ahead = Ahead(dataset._shards, [field], frozenset(), None, None)
+        samples = ahead._chunk_samples(16 if name == "whole" else 256)
+        assert (samples % field.block_items == 0) == (name == "whole")
+        assert 0.8 * least <= samples * field.item_bytes <= least
 
 
 def test_the_report_counts(path: Path) -> None:
